@@ -32,7 +32,7 @@ void buf_init(struct buf *buf, TALLOC_CTX *owner)
 
 uint8_t *buf_grow(struct buf *buf, size_t n)
 {
-    if (n > buf->room - buf->size) {
+    if (!buf->data || n > buf->room - buf->size) {
         if (n > BUF_LIMIT - buf->size)
             abort();                                       /* whoever takes bytes from outside sets a lower limit */
         size_t room = MIN(MAX(buf->size + n, MAX(buf->room * 2, 64)), BUF_LIMIT);

@@ -53,7 +53,7 @@ static uint32_t utf16_get(const uint8_t **at, const uint8_t *end)
 /* The text ends at the first U+0000, as every PtypString does. */
 char *utf8_of_utf16(TALLOC_CTX *owner, const uint8_t *utf16le, size_t bytes)
 {
-    const uint8_t *at = utf16le, *end = utf16le + bytes;
+    const uint8_t *at = utf16le, *end = bytes ? utf16le + bytes : utf16le;         /* NULL goes with no bytes */
     struct buf out;
     buf_init(&out, owner);
     char *text = (char *)buf_grow(&out, bytes / 2 * 3 + 4), *put = text;
