@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* directory/directory.h: who exists: accounts, their names, addresses, passwords and client access settings.
+ * Owns the account tables in DIR/org.db and an index of all accounts in memory, so that no request costs SQL.
+ * Never opens a mailbox and knows no protocol.
+ *
+ * An account that is handed out is immutable and lives as long as the arena it was asked with; a change makes a new
+ * one.  Every function may be called by any thread. */
+#pragma once
+#include "org/org.h"
+
+enum account_kind { ACCOUNT_USER_MAILBOX };
+
+struct account {
+    struct guid mailbox_guid;               /* ExchangeGuid: MailboxId=GUID@domain; never changes */
+    struct guid guid;                       /* the directory object's; never changes */
+    uint32_t minimal_id;                    /* [MS-OXNSPI] 2.2.9.1, from 0x10 up; never changes, never given again */
+    enum account_kind kind;
+    const char *name;                       /* Name, unique */
+    const char *alias;                      /* unique */
+    const char *display_name;
+    const char *first_name, *last_name, *initials;      /* "" if there is none */
+    const char *user_principal_name;
+    const char *sam_account_name;           /* the user part of CONTOSO\alice */
+    const char *logon_name;                 /* CONTOSO\alice, for logs */
+    const char *primary_smtp;               /* alice@contoso.com */
+    const char *const *proxy_addresses;     /* "SMTP:alice@contoso.com" (primary, first), "smtp:a@...", "X500:/o=..." */
+    size_t proxy_count;
+    const char *legacy_dn;                  /* /o=ORG/ou=Exchange Administrative .../cn=Recipients/cn=HEX-alias; fixed */
+    struct guid database_guid;
+    const char *database;                   /* DB01 */
+    const char *store_url;                  /* this mailbox's own place: sqlite:/.../GUID.db or postgresql://... */
+    enum org_switch mapi_http_enabled;
+    bool block_external;                    /* MAPIBlockOutlookExternalConnectivity */
+    bool mapi_enabled;
+    bool hidden;                            /* HiddenFromAddressListsEnabled */
+    bool disabled;                          /* cannot sign in */
+    uint64_t when_created, when_changed, version;
+    struct blob sort_key;                   /* of display_name, memcmp order is the address book's */
+};
+
+struct directory;
+
+/* Reads all accounts.  On failure org_error() says what is wrong. */
+enum ec directory_open(struct directory **out, TALLOC_CTX *owner, struct org *);
+/* Changes with every account, password, name or database: what was remembered about a sign-in is out of date. */
+uint64_t directory_generation(struct directory *);
+
+/* Looking up; NULL: there is no such account.  Nothing here depends on case.  An address is any of the proxies, with or
+ * without smtp: in front; a DN is the account's, one of its X500 proxies, or one that ends in /cn=MAILBOXGUID@domain. */
+const struct account *directory_by_smtp(struct directory *, TALLOC_CTX *arena, const char *address);
+const struct account *directory_by_legacy_dn(struct directory *, TALLOC_CTX *arena, const char *dn);
+const struct account *directory_by_mailbox_guid(struct directory *, TALLOC_CTX *arena, struct guid);
+const struct account *directory_by_minimal_id(struct directory *, TALLOC_CTX *arena, uint32_t);
+/* What stands after -Identity: name, alias, display name, UPN, address, GUID (either), DN, CONTOSO\alice.
+ * ecNotFound; ecAmbiguousRecip: several accounts fit equally well. */
+enum ec directory_by_identity(struct directory *, TALLOC_CTX *arena, const char *identity, const struct account **out);
+
+/* In the address book's order: by display name as a reader of English sorts it, then by minimal id. */
+struct account_list {
+    const struct account *const *accounts;
+    size_t count;
+};
+enum account_scope { ACCOUNTS_IN_ADDRESS_BOOK, ACCOUNTS_ALL };               /* the first leaves out the hidden ones */
+const struct account_list *directory_list(struct directory *, TALLOC_CTX *arena, enum account_scope);
+/* Where an account stands, or would stand; and the first whose display name is not before `name`. */
+size_t account_list_position(const struct account_list *, const struct account *);
+size_t account_list_seek(const struct account_list *, const char *name);
+/* Ambiguous name resolution: does this account answer to what somebody typed?  Prefix of display name, alias, first or
+ * last name, address or its local part; `ali exa` by first and last name; `=alice` exact; `SMTP:address` and
+ * `EX:/o=...` (or a bare DN) exact.  Case and accents do not matter. */
+struct account_pattern;
+const struct account_pattern *account_pattern(TALLOC_CTX *arena, const char *typed);
+bool account_matches(const struct account *, const struct account_pattern *);
+/* The matching accounts in order, at most `limit`; the result's accounts live as long as `arena`. */
+struct account_list directory_resolve(struct directory *, TALLOC_CTX *arena, const char *typed, enum account_scope,
+                                      size_t limit);
+
+/* alice@contoso.com (UPN or any address), contoso.com\alice, CONTOSO\alice.  ecLoginFailure: no such account, wrong
+ * password or a disabled account, and all of them take the same time.  Takes some 30 ms and 16 MB. */
+enum ec directory_authenticate(struct directory *, TALLOC_CTX *arena, const char *user, const char *password,
+                               const struct account **out);
+/* yescrypt ($y$); NULL: the password is empty or longer than 512 bytes. */
+char *directory_hash_password(TALLOC_CTX *arena, const char *password);
+
+/* policy_decide()'s input for one mailbox; the client's capability and exhttp are the caller's to fill in. */
+struct policy_input directory_policy_input(const struct org_settings *, const struct account *);
+
+/* Changes, for the cmdlets.  On the disk when the call returns. */
+struct account_new {
+    const char *name;
+    const char *alias, *sam_account_name;   /* NULL: made from the others */
+    const char *display_name, *first_name, *last_name, *initials;            /* NULL: name; "" */
+    const char *user_principal_name, *primary_smtp;                          /* one of them may be NULL */
+    const char *password_hash;              /* NULL: nobody can sign in */
+    struct guid database;
+};
+/* `made` runs inside the transaction, when the account is complete: it creates the mailbox, and its failure (or NULL:
+ * nothing to do) undoes the account.  Refusals are in directory_refusal(). */
+typedef enum ec account_hook(void *arg, const struct account *);
+enum ec directory_create(struct directory *, TALLOC_CTX *arena, const struct account_new *, account_hook *made,
+                         void *arg, const struct account **out);
+/* A whole account, copied and altered; guids, DN, minimal id and the store's place cannot be altered.
+ * password_hash NULL: the password stays. */
+enum ec directory_set(struct directory *, const struct account *, const char *password_hash);
+/* Takes the account away; its mailbox stays in its database as a disconnected one, or `gone` removes it as well. */
+enum ec directory_remove(struct directory *, const struct account *, account_hook *gone, void *arg);
+/* After ecDuplicateName, ecInvalidParam and the like: this thread's sentence, e.g. `The proxy address "SMTP:a@b" is
+ * already being used ...`. */
+const char *directory_refusal(void);
