@@ -74,7 +74,10 @@ struct blob codepage_of_utf8(TALLOC_CTX *, unsigned codepage, const char *);   /
 char *utf8_of_charset(TALLOC_CTX *, const char *charset, const void *, size_t bytes);  /* unknown charset: windows-1252 */
 bool codepage_known(unsigned codepage);
 char *text_fold(TALLOC_CTX *, const char *);               /* case and accents folded, for comparing */
+enum { FOLD_CASE = 1, FOLD_ACCENTS = 2 };
+char *text_fold_only(TALLOC_CTX *, const char *, unsigned what);              /* one or both of them */
 struct blob text_sort_key(TALLOC_CTX *, const char *, uint32_t lcid);         /* memcmp order is the locale's order */
+bool utf8_is_valid(const void *, size_t bytes);
 bool text_is_prefix(const char *text, const char *prefix); /* ASCII case ignored */
 char *hex_text(TALLOC_CTX *, struct blob);                 /* lower case */
 bool hex_parse(TALLOC_CTX *, const char *, struct blob *out);     /* spaces ignored; false: odd or not hex */

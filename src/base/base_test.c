@@ -221,6 +221,15 @@ static int order(const char *a, const char *b, uint32_t lcid)
     return by ? by : (int)x.size - (int)y.size;
 }
 
+static void folding_one_thing_keeps_the_other(void **state)
+{
+    TALLOC_CTX *arena = *state;
+    assert_string_equal(text_fold_only(arena, "ÉCOLE", FOLD_CASE), "école");
+    assert_string_equal(text_fold_only(arena, "ÉCOLE", FOLD_ACCENTS), "ECOLE");
+    assert_string_equal(text_fold_only(arena, "Hello", FOLD_CASE), "hello");
+    assert_string_equal(text_fold_only(arena, "Hello", FOLD_ACCENTS), "Hello");
+}
+
 static void sort_keys_follow_the_locale(void **state)
 {
     (void)state;
@@ -343,6 +352,17 @@ static void a_log_line_cannot_be_forged(void **state)
     free(text);
 }
 
+static void valid_UTF8_is_told_from_latin1_and_from_overlong_forms(void **state)
+{
+    (void)state;
+    assert_true(utf8_is_valid("", 0));
+    assert_true(utf8_is_valid("Gr\xC3\xBC\xC3\x9F" "e \xF0\x9F\x93\xA7", 12));
+    assert_false(utf8_is_valid("Gr\xFC\xDF" "e", 5));
+    assert_false(utf8_is_valid("\xC0\xAF", 2));
+    assert_false(utf8_is_valid("\xED\xA0\x80", 3));
+    assert_false(utf8_is_valid("\xC3", 1));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, arena_new, arena_free)
@@ -360,8 +380,10 @@ int main(void)
         TEST(every_code_page_in_the_table_can_be_used),
         TEST(a_charset_is_taken_as_mail_means_it),
         TEST(folding_forgets_case_width_and_accents),
+        TEST(folding_one_thing_keeps_the_other),
         TEST(sort_keys_follow_the_locale),
         TEST(every_thread_has_its_own_converters),
+        TEST(valid_UTF8_is_told_from_latin1_and_from_overlong_forms),
         TEST(prefixes_ignore_case),
         TEST(hex_goes_both_ways_and_refuses_the_rest),
         TEST(base64_goes_both_ways_and_refuses_the_rest),

@@ -351,18 +351,26 @@ static bool is_ascii(const char *text)
     return !*text;
 }
 
-char *text_fold(TALLOC_CTX *owner, const char *text)
+char *text_fold_only(TALLOC_CTX *owner, const char *text, unsigned what)
 {
-    static fold_step *const steps[] = { fold_decompose, fold_case, fold_accents, fold_compose };
+    static const struct { unsigned what; fold_step *step; } steps[] = {
+        { ~0u, fold_decompose }, { FOLD_CASE, fold_case }, { FOLD_ACCENTS, fold_accents }, { ~0u, fold_compose },
+    };
     if (is_ascii(text))
-        return fold_ascii(owner, text);
+        return what & FOLD_CASE ? fold_ascii(owner, text) : talloc_strdup(owner, text);
     TALLOC_CTX *arena = talloc_new(NULL);
     struct units units = units_of(arena, text);
     for (size_t i = 0; i < COUNTOF(steps); i++)
-        units = fold_with(arena, steps[i], units);
+        if (what & steps[i].what)
+            units = fold_with(arena, steps[i].step, units);
     char *folded = utf8_of_utf16(owner, (const uint8_t *)units.at, (size_t)units.length * sizeof(UChar));
     talloc_free(arena);
     return folded;
+}
+
+char *text_fold(TALLOC_CTX *owner, const char *text)
+{
+    return text_fold_only(owner, text, FOLD_CASE | FOLD_ACCENTS);
 }
 
 /* A locale that ICU does not know gets the root collation, which suits most of them. */
@@ -403,6 +411,18 @@ struct blob text_sort_key(TALLOC_CTX *owner, const char *text, uint32_t lcid)
     }
     talloc_free(units.at);
     return (struct blob){ key.data, (size_t)size };
+}
+
+bool utf8_is_valid(const void *text, size_t bytes)
+{
+    const uint8_t *s = text;
+    for (size_t i = 0; i < bytes;) {
+        UChar32 c;
+        U8_NEXT(s, i, bytes, c);
+        if (c < 0)
+            return false;
+    }
+    return true;
 }
 
 bool text_is_prefix(const char *text, const char *prefix)
