@@ -109,9 +109,9 @@ enum policy_sides org_hosts(const struct org_virtual_directory *);
 /* The database's place for one mailbox: sqlite:/folder/GUID.db, or the database's own URL. */
 char *org_mailbox_url(TALLOC_CTX *arena, const struct org_database *, struct guid mailbox);
 
-/* Changes: any thread, on the disk when the call returns.  They take a whole row, copied from the picture and altered;
- * `add` fills guid, times and version by itself.  ecObjectModified: the row has changed meanwhile; ecDuplicateName;
- * ecNotFound; ecAccessDenied, ecDiskFull...: not saved, see org_error(). */
+/* Changes: any thread, on the disk when the call returns.  They take a whole row, copied from the picture and
+ * altered; `add` fills guid, times and version by itself.  ecObjectModified: the row has changed meanwhile;
+ * ecDuplicateName; ecNotFound; ecAccessDenied, ecDiskFull...: not saved, see org_error(). */
 enum ec org_set_mapi_http(struct org *, bool enabled);
 /* Where the listener is: an InternalUrl that no administrator has set follows it. */
 enum ec org_set_https_port(struct org *, unsigned port);
