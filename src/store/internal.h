@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/internal.h: what the files of this room share.  Ids are counters in here (48 bits, as SQL has them); wire ids
+ * are made by store_id() at the room's border. */
+#pragma once
+#include "store/item.h"
+#include "store/store.h"
+
+enum ec store_schema(struct sql *);
+
+struct store {
+    struct sql *db;                              /* NULL: closed while idle; store_begin and store_read open it */
+    char *url;                                   /* of this mailbox: sqlite:/.../GUID.db, or the shared database */
+    int64_t mb;
+    struct guid guid, replica;
+    struct store_identity identity;
+    struct store_pool *pool;
+    struct pending *pending;                     /* changes of the transaction under way (change.c) */
+    struct named_cache *named;                   /* named.c */
+    struct entry *entry;                         /* pool.c */
+};
+
+/* ---- transactions (change.c): sql_begin and sql_read, and the announcement after the commit ---- */
+struct store_tx {
+    struct sql_tx sql;                           /* statements run on &tx.sql; errors stick to it */
+    struct store *st;
+    uint32_t changes_before;
+    uint64_t now;                                /* one time for all that a transaction writes */
+    bool outermost;
+};
+struct store_tx store_begin(struct store *);
+struct store_tx store_read(struct store *);
+enum ec store_end(struct store_tx *);
+uint64_t take_counters(struct store_tx *, uint32_t count);     /* the first of `count` new ones in a row */
+void change_add(struct store_tx *, const struct store_change *);      /* copies; announced if the commit succeeds */
+
+/* ---- folders ---- */
+struct folder_row {
+    uint64_t fid, parent, cn;
+    uint8_t type;
+    bool deleted, hidden;
+    uint32_t total, unread, associated, subfolders, deleted_total, hierarchy_cn;
+    uint64_t size, associated_size;
+    uint64_t content_time, hierarchy_time, modified, created, committed;
+    const char *name, *comment, *class;
+    struct blob change_key, pcl, source_key, props;
+};
+/* What folder_row_read expects, from column `first` on.  Texts and blobs live until the next sql_next. */
+#define FOLDER_COLUMNS \
+    "fid, parent, cn, type, deleted, hidden, total, unread, associated, subfolders, deleted_total, hierarchy_cn, size," \
+    " associated_size, content_time, hierarchy_time, modified, created, committed, name, comment, class, change_key," \
+    " pcl, source_key, props"
+enum { FOLDER_COLUMN_COUNT = 26 };
+void folder_row_read(struct sql_rows *, unsigned first, struct folder_row *);
+/* A live folder, copied into the arena; ecNotFound sticks. */
+void folder_row_get(TALLOC_CTX *arena, struct store_tx *, uint64_t fid, struct folder_row *);
+/* Any property of a folder, computed or from its bag; see item_get for limit and cut. */
+void folder_prop(TALLOC_CTX *arena, struct store *, const struct folder_row *, uint32_t tag, size_t limit, bool cut,
+                 struct prop *out);
+struct item folder_item(const struct folder_row *);
+/* Adds to the counts of a folder and announces it as modified; ecNotFound sticks when it is not there. */
+struct folder_delta {
+    int64_t total, unread, associated, size, associated_size, deleted;
+};
+void folder_adjust(struct store_tx *, uint64_t fid, const struct folder_delta *);
+
+/* ---- messages ---- */
+/* PidTagMessageFlags [MS-OXCMSG] 2.2.1.6 */
+enum {
+    mfRead = 0x1, mfUnmodified = 0x2, mfSubmitted = 0x4, mfUnsent = 0x8, mfHasAttach = 0x10, mfFromMe = 0x20, mfFAI = 0x40,
+    mfResend = 0x80, mfNotifyRead = 0x100, mfNotifyUnread = 0x200, mfEverRead = 0x400, mfInternet = 0x2000,
+    mfUntrusted = 0x8000,
+};
+struct message_row {
+    int64_t id;
+    uint64_t mid, fid;
+    int64_t parent, parent_num;                  /* embedded: parent is not 0 */
+    bool associated, read, deleted, has_attach;
+    uint64_t cn, read_cn;
+    uint64_t delivery_time, submit_time, modified, created, committed, size;
+    uint32_t flags, status, importance, sensitivity, attach_next;
+    const char *class, *prefix, *subject, *sender, *display_to, *display_cc, *display_bcc;
+    struct blob change_key, pcl, source_key, props;
+};
+/* What message_row_read expects, from column `first` on.  Texts and blobs live until the next sql_next. */
+#define MESSAGE_COLUMNS \
+    "id, mid, fid, parent, parent_num, associated, is_read, deleted, has_attach, cn, read_cn, delivery_time, submit_time," \
+    " modified, created, committed, size, flags, status, importance, sensitivity, attach_next, class, prefix, subject," \
+    " sender, display_to, display_cc, display_bcc, change_key, pcl, source_key, props"
+enum { MESSAGE_COLUMN_COUNT = 33 };
+void message_row_read(struct sql_rows *, unsigned first, struct message_row *);
+void message_row_keep(TALLOC_CTX *owner, struct message_row *);           /* its texts and blobs are copied */
+struct item message_item(const struct message_row *);                     /* for reading */
+/* Any property of a message, computed or from its bag; see item_get for limit and cut. */
+struct message_view {
+    struct store *st;
+    const struct message_row *row;
+    const struct item *item;                     /* of message_item(row), or of the open message */
+    bool is_new, read_only;
+};
+void message_prop(TALLOC_CTX *arena, const struct message_view *, uint32_t tag, size_t limit, bool cut, struct prop *out);
+/* The tags that every message or folder has by computation. */
+uint32_t message_computed_tags(const uint32_t **tags);
+uint32_t folder_computed_tags(const uint32_t **tags);
+
+/* ---- recipients (recipient.c): the blob in message.recipients ---- */
+struct blob recipients_pack(TALLOC_CTX *arena, const struct store_recipient *, uint32_t count);
+enum ec recipients_unpack(TALLOC_CTX *owner, struct blob, struct store_recipient **, uint32_t *count);
+const char *recipients_display(TALLOC_CTX *, const struct store_recipient *, uint32_t count, uint8_t type);
+
+/* ---- ids (ids.c) ---- */
+enum tombstone { TOMBSTONE_MESSAGE = 1, TOMBSTONE_ASSOCIATED = 2, TOMBSTONE_FOLDER = 3 };
+struct blob gid_of(TALLOC_CTX *, struct guid replica, uint64_t counter);                       /* 22 bytes */
+struct blob pcl_of(TALLOC_CTX *, const struct store *, struct blob others, struct blob change_key, uint64_t cn);
+struct blob store_entry_id(TALLOC_CTX *, const struct store *);
+struct blob owner_entry_id(TALLOC_CTX *, const struct store *);                                /* address book */
+struct blob folder_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid);
+struct blob message_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid, uint64_t mid);

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/store.h: one mailbox and everything in it: folders, messages, attachments, streams, tables, named
+ * properties, receive folders and the change stream.  All SQL about mailbox content is in this room.  It knows
+ * MAPI ids and properties, never a session, a handle or a ROP.
+ *
+ * Threads: a `struct store` and all that was opened from it is used by whoever holds its lock (store_lock), one at
+ * a time.  Memory: TALLOC_CTX *arena = lives with the request; `owner` = lives until the owner frees it.
+ * Ids (fid, mid, cn) are the 8 bytes of the wire read little-endian: replica id 1 in the low 16 bits, then the
+ * global counter big-endian ([MS-OXCDATA] 2.2.1).  An id of another replica is ecNotFound.
+ * Saving functions return only after the commit; a change is announced to the watcher after it, under the lock. */
+#pragma once
+#include "sql/sql.h"
+#include "wire/structs.h"
+
+struct store;
+struct store_message;          /* an open message, its changes in memory until it is saved */
+struct store_attachment;       /* an open attachment of an open message */
+struct store_stream;           /* one property of an open object, read and written in pieces */
+struct store_table;            /* one open view of a folder's content, hierarchy or attachments */
+
+/* ---- the folders that every mailbox has: [MS-OXCSTOR] 2.2.1.1.3 and [MS-OXOSFLD] 2.2 ---- */
+enum store_special {
+#define SPECIAL(name, counter, parent, display, class) name = counter,
+#include "store/special.def"
+#undef SPECIAL
+};
+#define STORE_REPLICA_ID 1
+uint64_t store_id(uint64_t counter);             /* wire id of a counter */
+uint64_t store_counter(uint64_t id);             /* 0: of another replica, or zero */
+#define STORE_FID(special) store_id(special)
+
+/* ---- lifetime ---- */
+struct store_identity {
+    struct guid mailbox;                         /* ExchangeGuid; also the key in a shared database */
+    const char *display_name, *legacy_dn, *smtp; /* of the owner; kept up to date by store_set_identity */
+};
+/* Makes the schema where it is missing, the mailbox and its special folders.  ecDuplicateName: exists. */
+enum ec store_create(const char *database_url, const struct store_identity *);
+enum ec store_remove(const char *database_url, struct guid mailbox);
+enum ec store_set_identity(struct store *, const struct store_identity *);
+
+/* All open mailboxes of this process, by GUID.  A store is opened at first use, closed after it was idle. */
+struct store_pool;
+struct store_change;
+/* `watch` hears every committed change, with the store locked; it must not call back into the store's writers. */
+typedef void store_watch(void *arg, struct store *, const struct store_change *, size_t count);
+struct store_pool *store_pool_new(TALLOC_CTX *owner, store_watch *watch, void *arg);
+/* A counted reference: the store stays open until store_put().  Does not lock. */
+enum ec store_get(struct store_pool *, const char *database_url, struct guid mailbox, struct store **out);
+void store_put(struct store *);
+void store_lock(struct store *);
+void store_unlock(struct store *);
+struct guid store_mailbox_guid(const struct store *);
+struct guid store_replica_guid(const struct store *);          /* ReplGuid; never changes */
+const struct store_identity *store_identity(const struct store *);
+struct store_usage { uint64_t messages, bytes, associated, deleted; };
+enum ec store_usage(struct store *, struct store_usage *out);
+
+/* ---- the change stream: what a commit changed, in order ---- */
+enum store_change_kind {                         /* the values of [MS-OXCNOTIF] 2.2.1.1 */
+    STORE_NEW_MAIL = 0x0002, STORE_CREATED = 0x0004, STORE_DELETED = 0x0008, STORE_MODIFIED = 0x0010,
+    STORE_MOVED = 0x0020, STORE_COPIED = 0x0040,
+};
+struct store_change {
+    enum store_change_kind kind;
+    bool is_message, associated;
+    bool counts_changed;                         /* folder MODIFIED: total and unread below are new */
+    uint64_t fid, mid, parent;                   /* parent: of a folder */
+    uint64_t old_fid, old_mid, old_parent;       /* MOVED and COPIED: where from */
+    uint64_t cn;
+    uint32_t total, unread;                      /* of the folder `fid`, always filled in for folder changes */
+    uint32_t message_flags;                      /* NEW_MAIL */
+    const char *message_class;                   /* NEW_MAIL */
+    uint32_t tag_count;                          /* MODIFIED: which properties, 0 where not known */
+    const uint32_t *tags;
+};
+
+/* ---- properties of any object ----
+ * `get` fills values[i] for tags[i]: the value (tag with its real type where PtypUnspecified was asked), or a
+ * PtypErrorCode: ecNotFound absent, ecNotEnoughMemory longer than `limit` bytes (then it is to be streamed).
+ * `set` and `remove` give one code per property in results[] (ecNone, ecComputed, ecAccessDenied, ecNotFound ...). */
+#define STORE_VALUE_LIMIT 32000u                 /* longest value that goes into a ROP's answer */
+
+/* ---- folders ---- */
+enum { FOLDER_ROOT = 0, FOLDER_GENERIC = 1, FOLDER_SEARCH = 2 };
+struct store_folder {
+    uint64_t fid, parent, cn;
+    uint8_t type;
+    const char *name, *comment, *class;
+    uint32_t total, unread, associated, subfolders;
+    bool hidden, has_rules;
+};
+enum ec store_folder_row(TALLOC_CTX *arena, struct store *, uint64_t fid, struct store_folder *out);
+/* ecDuplicateName unless `open_existing`, which then sets *existed. */
+enum ec store_folder_create(struct store *, uint64_t parent, uint8_t type, const char *name, const char *comment,
+                            bool open_existing, uint64_t *fid, bool *existed);
+enum { STORE_MESSAGES = 1, STORE_FOLDERS = 2, STORE_HARD = 4, STORE_ASSOCIATED = 8 };
+enum ec store_folder_delete(struct store *, uint64_t parent, uint64_t fid, unsigned what, bool *partial);
+enum ec store_folder_empty(struct store *, uint64_t fid, unsigned what, bool *partial);
+/* A copy is recursive where asked.  ecRootFolder: into itself; ecDuplicateName. */
+enum ec store_folder_move(struct store *, uint64_t parent, uint64_t fid, uint64_t to, const char *new_name);
+enum ec store_folder_copy(struct store *, uint64_t parent, uint64_t fid, uint64_t to, const char *new_name, bool recursive);
+enum ec store_folder_get(TALLOC_CTX *arena, struct store *, uint64_t fid, const uint32_t *tags, uint32_t count,
+                         size_t limit, struct prop *values);
+enum ec store_folder_tags(TALLOC_CTX *arena, struct store *, uint64_t fid, const uint32_t **tags, uint32_t *count);
+enum ec store_folder_set(struct store *, uint64_t fid, const struct prop *, uint32_t count, enum ec *results);
+enum ec store_folder_unset(struct store *, uint64_t fid, const uint32_t *tags, uint32_t count, enum ec *results);
+/* Properties of the logon object that are kept in the mailbox: [MS-OXCSTOR] 2.2.2.1. */
+enum ec store_get_props(TALLOC_CTX *arena, struct store *, const uint32_t *tags, uint32_t count, size_t limit, struct prop *values);
+enum ec store_set_props(struct store *, const struct prop *, uint32_t count, enum ec *results);
+enum ec store_unset_props(struct store *, const uint32_t *tags, uint32_t count, enum ec *results);
+enum ec store_prop_tags(TALLOC_CTX *arena, struct store *, const uint32_t **tags, uint32_t *count);
+
+/* ---- messages ---- */
+enum { MESSAGE_READONLY = 0, MESSAGE_READWRITE = 1, MESSAGE_BEST = 3, MESSAGE_SOFT_DELETED = 4 };
+enum ec store_message_open(struct store_message **, TALLOC_CTX *owner, struct store *, uint64_t fid, uint64_t mid, unsigned mode);
+/* With the defaults of [MS-OXCMSG] 3.2.5.2; nobody sees it before it is saved. */
+enum ec store_message_new(struct store_message **, TALLOC_CTX *owner, struct store *, uint64_t fid, bool associated);
+/* Not forced: ecObjectModified when somebody else saved since; ecObjectDeleted when it is gone.  An embedded
+ * message is saved into its attachment's memory. */
+enum ec store_message_save(struct store_message *, bool force, uint64_t *mid);
+/* As save, into the receive folder of its class (or `fid`), with NEW_MAIL announced: what transport does. */
+enum ec store_message_deliver(struct store_message *, uint64_t fid, uint64_t *mid);
+uint64_t store_message_mid(const struct store_message *);      /* 0: not saved yet */
+uint64_t store_message_fid(const struct store_message *);
+bool store_message_writable(const struct store_message *);
+void store_message_set_mode(struct store_message *, unsigned mode);
+struct store *store_message_store(const struct store_message *);
+enum ec store_message_get(TALLOC_CTX *arena, struct store_message *, const uint32_t *tags, uint32_t count, size_t limit, struct prop *values);
+enum ec store_message_tags(TALLOC_CTX *arena, struct store_message *, const uint32_t **tags, uint32_t *count);
+enum ec store_message_set(struct store_message *, const struct prop *, uint32_t count, enum ec *results);
+enum ec store_message_unset(struct store_message *, const uint32_t *tags, uint32_t count, enum ec *results);
+/* Convenience for our own code; NULL or fallback when absent. */
+const char *store_message_text(TALLOC_CTX *arena, struct store_message *, uint32_t tag);
+uint32_t store_message_u32(struct store_message *, uint32_t tag, uint32_t fallback);
+
+struct store_recipient {
+    uint32_t row_id;
+    uint8_t type;                                /* [MS-OXCMSG] 2.2.3.1.2: 1 To, 2 Cc, 3 Bcc, flags 0x10, 0x80 */
+    struct props props;                          /* incl. DisplayName, AddressType, EmailAddress, SmtpAddress, EntryId ... */
+};
+uint32_t store_recipients(struct store_message *, const struct store_recipient **out);     /* in order of row_id */
+enum ec store_recipient_put(struct store_message *, const struct store_recipient *);       /* copies; replaces a row */
+void store_recipient_remove(struct store_message *, uint32_t row_id);
+void store_recipients_clear(struct store_message *);
+
+enum ec store_attachment_new(struct store_attachment **, TALLOC_CTX *owner, struct store_message *, uint32_t *number);
+enum ec store_attachment_open(struct store_attachment **, TALLOC_CTX *owner, struct store_message *, uint32_t number, unsigned mode);
+enum ec store_attachment_save(struct store_attachment *);      /* into the message's memory; durable when that is saved */
+enum ec store_attachment_delete(struct store_message *, uint32_t number);
+enum ec store_attachments(TALLOC_CTX *arena, struct store_message *, const uint32_t **numbers, uint32_t *count);
+enum ec store_attachment_get(TALLOC_CTX *arena, struct store_attachment *, const uint32_t *tags, uint32_t count, size_t limit, struct prop *values);
+enum ec store_attachment_tags(TALLOC_CTX *arena, struct store_attachment *, const uint32_t **tags, uint32_t *count);
+enum ec store_attachment_set(struct store_attachment *, const struct prop *, uint32_t count, enum ec *results);
+enum ec store_attachment_unset(struct store_attachment *, const uint32_t *tags, uint32_t count, enum ec *results);
+uint32_t store_attachment_number(const struct store_attachment *);
+/* The embedded message of an attachment (PidTagAttachMethod 5); `create` makes an empty one. */
+enum ec store_embedded_open(struct store_message **, TALLOC_CTX *owner, struct store_attachment *, unsigned mode, bool create);
+
+/* Several messages of one folder.  *partial: some could not be done.  New ids in new_mids[] where not NULL. */
+enum ec store_messages_delete(struct store *, uint64_t fid, const uint64_t *mids, uint32_t count, bool hard, bool *partial);
+enum ec store_messages_move(struct store *, uint64_t from, uint64_t to, const uint64_t *mids, uint32_t count, bool copy,
+                            uint64_t *new_mids, bool *partial);
+/* [MS-OXCMSG] 2.2.3.10, 2.2.3.11; count 0: all messages of the folder. */
+enum ec store_set_read_flags(struct store *, uint64_t fid, const uint64_t *mids, uint32_t count, uint8_t flags, bool *partial);
+enum ec store_message_set_read(struct store_message *, uint8_t flags, bool *changed);
+enum ec store_message_status(struct store *, uint64_t fid, uint64_t mid, uint32_t set, uint32_t mask, uint32_t *before);
+/* Copies what RopCopyTo / RopCopyProperties name between two open objects of the same kind. */
+enum ec store_message_copy(struct store_message *to, struct store_message *from, const uint32_t *tags, uint32_t count,
+                           bool tags_exclude, bool with_subobjects, bool no_overwrite, enum ec *results);
+
+/* ---- streams: [MS-OXCPRPT] 2.2.14 and on ---- */
+enum { STREAM_READ = 0, STREAM_READWRITE = 1, STREAM_CREATE = 2, STREAM_BEST = 3 };
+enum ec store_stream_of_message(struct store_stream **, TALLOC_CTX *owner, struct store_message *, uint32_t tag, unsigned mode);
+enum ec store_stream_of_attachment(struct store_stream **, TALLOC_CTX *owner, struct store_attachment *, uint32_t tag, unsigned mode);
+enum ec store_stream_of_folder(struct store_stream **, TALLOC_CTX *owner, struct store *, uint64_t fid, uint32_t tag, unsigned mode);
+uint64_t store_stream_size(const struct store_stream *);
+enum ec store_stream_read(TALLOC_CTX *arena, struct store_stream *, uint32_t count, struct blob *out);   /* short at the end */
+enum ec store_stream_write(struct store_stream *, struct blob, uint32_t *written);
+enum ec store_stream_seek(struct store_stream *, uint8_t origin, int64_t offset, uint64_t *position);
+enum ec store_stream_resize(struct store_stream *, uint64_t size);
+enum ec store_stream_commit(struct store_stream *);   /* into the object; also done when the stream is freed */
+
+/* ---- tables ---- */
+enum { TABLE_ASSOCIATED = 0x02, TABLE_DEPTH = 0x04, TABLE_SOFT_DELETES = 0x20 };
+enum ec store_contents_table(struct store_table **, TALLOC_CTX *owner, struct store *, uint64_t fid, unsigned flags, uint32_t *rows);
+enum ec store_hierarchy_table(struct store_table **, TALLOC_CTX *owner, struct store *, uint64_t fid, unsigned flags, uint32_t *rows);
+enum ec store_attachment_table(struct store_table **, TALLOC_CTX *owner, struct store_message *, unsigned flags);
+/* Copies what it is given. */
+enum ec store_table_columns(struct store_table *, const uint32_t *tags, uint32_t count);
+enum ec store_table_sort(struct store_table *, const struct SortOrder *, uint32_t count);
+enum ec store_table_restrict(struct store_table *, const struct restriction *);            /* NULL: none */
+void store_table_set_locale(struct store_table *, uint32_t lcid);
+void store_table_reset(struct store_table *);
+uint32_t store_table_column_count(const struct store_table *);                             /* 0: not set yet */
+const uint32_t *store_table_columns_set(const struct store_table *);
+/* Up to `count` rows from the cursor on; each has one value per column (values cut to 510 bytes).  `fits` (may be
+ * NULL) is asked before each row is taken and ends the page.  The cursor moves unless `keep`. */
+typedef bool store_row_fits(void *arg, const struct props *row);
+enum ec store_table_query(TALLOC_CTX *arena, struct store_table *, bool forward, uint32_t count, bool keep,
+                          store_row_fits *fits, void *arg, struct props **rows, uint32_t *got);
+bool store_table_at_start(struct store_table *);
+bool store_table_at_end(struct store_table *);
+enum { SEEK_BEGINNING = 0, SEEK_CURRENT = 1, SEEK_END = 2 };
+enum ec store_table_seek(struct store_table *, uint8_t origin, int32_t rows, int32_t *moved);
+enum ec store_table_seek_fraction(struct store_table *, uint32_t numerator, uint32_t denominator);
+enum ec store_table_position(struct store_table *, uint32_t *numerator, uint32_t *denominator);
+/* ecNotFound: no such row.  On success the cursor stands on the row found. */
+enum ec store_table_find(TALLOC_CTX *arena, struct store_table *, bool backward, const struct restriction *, struct props *row);
+enum ec store_table_bookmark(TALLOC_CTX *arena, struct store_table *, struct blob *bookmark);
+enum ec store_table_seek_bookmark(struct store_table *, struct blob bookmark, int32_t rows, bool *gone, int32_t *moved);
+enum ec store_table_free_bookmark(struct store_table *, struct blob bookmark);
+/* All tags that rows of the table may have. */
+enum ec store_table_all_columns(TALLOC_CTX *arena, struct store_table *, const uint32_t **tags, uint32_t *count);
+/* What a committed change means to this view: rows added, modified, deleted, with the neighbour before. */
+enum table_event_type { TABLE_CHANGED = 1, TABLE_ROW_ADDED = 3, TABLE_ROW_DELETED = 4, TABLE_ROW_MODIFIED = 5 };
+struct table_event {
+    enum table_event_type type;
+    uint64_t fid, mid;                           /* mid 0: a row of a hierarchy table */
+    uint32_t instance;
+    uint64_t after_fid, after_mid;               /* 0: it is the first row */
+    uint32_t after_instance;
+    struct props row;                            /* ADDED, MODIFIED: the columns set */
+};
+/* false: the change does not concern the view.  Needs the view's columns. */
+bool store_table_event(TALLOC_CTX *arena, struct store_table *, const struct store_change *, struct table_event *out);
+
+/* ---- named properties: [MS-OXCPRPT] 3.2.5.9, 3.2.5.10 ---- */
+enum ec store_named_ids(struct store *, const struct PropertyName *, uint32_t count, bool create, uint16_t *ids);  /* 0: none */
+enum ec store_named_names(TALLOC_CTX *arena, struct store *, const uint16_t *ids, uint32_t count, struct PropertyName *out);
+enum ec store_named_all(TALLOC_CTX *arena, struct store *, const struct guid *only, uint8_t query_flags,
+                        uint16_t **ids, struct PropertyName **names, uint32_t *count);
+
+/* ---- receive folders: [MS-OXCSTOR] 3.2.5.2 to 3.2.5.4 ---- */
+enum ec store_receive_folder(TALLOC_CTX *arena, struct store *, const char *message_class, uint64_t *fid, const char **explicit_class);
+enum ec store_set_receive_folder(struct store *, const char *message_class, uint64_t fid);
+struct store_receive_row { uint64_t fid; const char *message_class; uint64_t modified; };
+enum ec store_receive_table(TALLOC_CTX *arena, struct store *, struct store_receive_row **rows, uint32_t *count);
+
+/* ---- replica ids: [MS-OXCSTOR] 3.2.5.8, 3.2.5.9 ---- */
+enum ec store_long_term_id(struct store *, uint64_t id, struct LongTermId *out);
+enum ec store_id_from_long_term(struct store *, const struct LongTermId *, uint64_t *id);
+struct blob store_folder_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid);
+struct blob store_message_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid, uint64_t mid);
+/* Ids for a client's own items: [MS-OXCFXICS] 3.2.5.9.4.7. */
+enum ec store_reserve_ids(struct store *, uint32_t count, uint64_t *first_id);
