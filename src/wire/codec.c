@@ -127,7 +127,10 @@ static void get_multiple(struct wire_in *in, struct prop *p)
     const uint16_t type = PROP_TYPE(p->tag) & ~PtypMultiple;
     const uint32_t count = (uint32_t)wire_get_uint(in, 4);
     in->bad |= count > wire_left(in) / element_least(in->flavour, type);
-    if (in->bad || count == 0)
+    if (in->bad)
+        return;
+    p->mv.data = "";                               /* no elements, but not absent */
+    if (count == 0)
         return;
     void *to = talloc_zero_size(in->arena, count * element_size(type));
     if (type == PtypString || type == PtypString8)
@@ -400,10 +403,12 @@ void wire_put_row(struct wire_out *out, const struct props *row)
 
 static void get_restriction(struct wire_in *in, struct restriction *r);
 
-/* `least` bytes stand for the smallest restriction: an empty AND. */
+/* The smallest one is an empty comment, or in a ROP an empty AND. */
+enum { LEAST_RESTRICTION = 3 };
+
 static const struct restriction *get_restrictions(struct wire_in *in, uint32_t count)
 {
-    in->bad |= count > wire_left(in) / (1 + count_size(in->flavour));
+    in->bad |= count > wire_left(in) / LEAST_RESTRICTION;
     if (in->bad || count == 0)
         return NULL;
     struct restriction *all = talloc_zero_array(in->arena, struct restriction, count);

@@ -382,7 +382,7 @@ static void dump_field(struct buf *text, const struct wire_field *f, const void 
 void wire_dump(struct buf *text, const struct wire_struct *s, const void *self, int indent)
 {
     for (const struct wire_field *f = s->fields(); f->type != WIRE_END; f++) {
-        if (f->type == WIRE_WHEN || f->type == WIRE_WHEN_ANY) {
+        if (wire_is_condition(f)) {
             if (!wire_condition_holds(f, self))
                 f = wire_skip_block(f);
         } else if (f->type != WIRE_ENDWHEN && f->type != WIRE_ENDSIZED) {

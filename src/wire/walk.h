@@ -4,7 +4,7 @@
 #include "wire/wire.h"
 
 /* The member that a field describes. */
-#define FIELD(T, self, f) (*(const T *)(const void *)((const uint8_t *)(self) + (f)->offset))
+#define FIELD(T, self, f) (*(T const *)(const void *)((const uint8_t *)(self) + (f)->offset))
 #define FIELD_TO(T, self, f) (*(T *)(void *)((uint8_t *)(self) + (f)->offset))
 
 bool wire_condition_holds(const struct wire_field *, const void *self);
