@@ -49,6 +49,7 @@ struct http_parser *http_parser_new(TALLOC_CTX *owner, const struct http_limits 
 enum http_event http_parse(struct http_parser *, struct blob *in, struct blob *piece);
 const struct http_head *http_parser_head(const struct http_parser *);
 bool http_parser_untouched(const struct http_parser *);         /* no byte of a message has come yet */
+size_t http_parser_memory(const struct http_parser *);          /* bytes that it holds for the head */
 unsigned http_parser_status(const struct http_parser *);        /* 400, 414, 417, 431, 501 or 505 */
 const char *http_parser_why(const struct http_parser *);        /* one sentence for the log and the answer */
 
