@@ -201,7 +201,7 @@ enum ec store_table_query(TALLOC_CTX *arena, struct store_table *, bool forward,
                           store_row_fits *fits, void *arg, struct props **rows, uint32_t *got);
 bool store_table_at_start(struct store_table *);
 bool store_table_at_end(struct store_table *);
-enum { SEEK_BEGINNING = 0, SEEK_CURRENT = 1, SEEK_END = 2 };
+enum { BOOKMARK_BEGINNING = 0, BOOKMARK_CURRENT = 1, BOOKMARK_END = 2 };       /* [MS-OXCTABL] 2.2.2.1.1 */
 enum ec store_table_seek(struct store_table *, uint8_t origin, int32_t rows, int32_t *moved);
 enum ec store_table_seek_fraction(struct store_table *, uint32_t numerator, uint32_t denominator);
 enum ec store_table_position(struct store_table *, uint32_t *numerator, uint32_t *denominator);

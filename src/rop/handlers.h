@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rop/handlers.h: the prototype of every handler, read from rop.def.  The dispatcher has parsed the request, resolved
+ * the handles, compared the object with the row and locked its store.  A handler fills in *response (zeroed) and
+ * returns the ReturnValue; strings and arrays of the response live in call->arena. */
+#pragma once
+#include "rop/rop.h"
+
+#define ROP(name, objects) \
+    enum ec rop_##name(struct rop_call *, const struct Rop##name##Request *, struct Rop##name##Response *);
+#define ROP2(name, objects, destination) ROP(name, objects)
+#include "rop/rop.def"
+#undef ROP
+#undef ROP2

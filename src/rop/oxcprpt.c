@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* [MS-OXCPRPT]: properties of every kind of object, their names, and copies of them.  Streams: oxcprpt_stream.c */
+#include "rop/handlers.h"
+
+/* ---- one row per kind of object, so that no handler asks what it works on ---- */
+
+struct kind {
+    enum ec (*get)(struct rop_call *, const uint32_t *tags, uint32_t count, size_t limit, struct prop *values);
+    enum ec (*tags)(struct rop_call *, const uint32_t **tags, uint32_t *count);
+    enum ec (*set)(struct rop_call *, const struct prop *, uint32_t count, enum ec *results);
+    enum ec (*unset)(struct rop_call *, const uint32_t *tags, uint32_t count, enum ec *results);
+};
+
+#define KIND(name, prefix, object)                                                                                     \
+    static enum ec name##_get(struct rop_call *c, const uint32_t *tags, uint32_t n, size_t limit, struct prop *values) \
+    {                                                                                                                  \
+        return prefix##_get(c->arena, object, tags, n, limit, values);                                                 \
+    }                                                                                                                  \
+    static enum ec name##_tags(struct rop_call *c, const uint32_t **tags, uint32_t *n)                                 \
+    {                                                                                                                  \
+        return prefix##_tags(c->arena, object, tags, n);                                                               \
+    }                                                                                                                  \
+    static enum ec name##_set(struct rop_call *c, const struct prop *values, uint32_t n, enum ec *results)             \
+    {                                                                                                                  \
+        return prefix##_set(object, values, n, results);                                                               \
+    }                                                                                                                  \
+    static enum ec name##_unset(struct rop_call *c, const uint32_t *tags, uint32_t n, enum ec *results)                \
+    {                                                                                                                  \
+        return prefix##_unset(object, tags, n, results);                                                               \
+    }                                                                                                                  \
+    static const struct kind name##_kind = { name##_get, name##_tags, name##_set, name##_unset };
+
+#define FOLDER_OF(c) (c)->store, (c)->object->fid
+KIND(folder, store_folder, FOLDER_OF(c))
+KIND(message, store_message, c->object->message)
+KIND(attachment, store_attachment, c->object->attachment)
+
+/* Properties of the logon that say who is logged on and how: [MS-OXCSTOR] 2.2.2.1 */
+static bool logon_value(struct rop_call *c, uint32_t tag, struct prop *out)
+{
+    const struct client_info *client = session_client(c->session);
+    switch (PROP_ID(tag)) {
+    case PROP_ID(PidTagUserEntryId):
+        *out = P_BIN(tag, directory_entry_id(c->arena, session_user(c->session)));
+        return true;
+    case PROP_ID(PidTagMailboxOwnerEntryId):
+        *out = P_BIN(tag, directory_entry_id(c->arena, c->logon->account));
+        return true;
+    case PROP_ID(PidTagMailboxOwnerName):
+        *out = P_STR(tag, c->logon->account->display_name);
+        return true;
+    case PROP_ID(PidTagCodePageId):
+        *out = P_I32(tag, client->code_page);
+        return true;
+    case PROP_ID(PidTagLocaleId):
+        *out = P_I32(tag, client->string_locale);
+        return true;
+    case PROP_ID(PidTagSortLocaleId):
+        *out = P_I32(tag, client->sort_locale);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum ec logon_get(struct rop_call *c, const uint32_t *tags, uint32_t n, size_t limit, struct prop *values)
+{
+    const enum ec ec = store_get_props(c->arena, c->store, tags, n, limit, values);
+    for (uint32_t i = 0; !ec && i < n; i++)
+        logon_value(c, tags[i], &values[i]);
+    return ec;
+}
+
+static enum ec logon_tags(struct rop_call *c, const uint32_t **tags, uint32_t *n)
+{
+    return store_prop_tags(c->arena, c->store, tags, n);
+}
+
+static enum ec logon_set(struct rop_call *c, const struct prop *values, uint32_t n, enum ec *results)
+{
+    return store_set_props(c->store, values, n, results);
+}
+
+static enum ec logon_unset(struct rop_call *c, const uint32_t *tags, uint32_t n, enum ec *results)
+{
+    return store_unset_props(c->store, tags, n, results);
+}
+static const struct kind logon_kind = { logon_get, logon_tags, logon_set, logon_unset };
+
+static const struct kind *kind_of(const struct object *o)
+{
+    switch (o->type) {
+    case OBJECT_LOGON:
+        return &logon_kind;
+    case OBJECT_FOLDER:
+        return &folder_kind;
+    case OBJECT_MESSAGE:
+        return &message_kind;
+    default:
+        return &attachment_kind;
+    }
+}
+
+/* ---- reading ---- */
+
+static bool is_text(uint16_t type)
+{
+    return type == PtypString || type == PtypString8;
+}
+
+/* [MS-OXCPRPT] 3.2.5.1: PtypUnspecified strings come in the width that WantUnicode says. */
+static void choose_width(struct prop *values, const uint32_t *tags, uint32_t count, bool unicode)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if ((!tags || PROP_TYPE(tags[i]) == PtypUnspecified) && is_text(PROP_TYPE(values[i].tag)))
+            values[i].tag = PROP_AS(values[i].tag, unicode ? PtypString : PtypString8);
+}
+
+/* [MS-OXCPRPT] 3.2.5.1: the largest values give way until the row fits; the client opens them as streams. */
+static void shrink_to_fit(struct prop *values, uint32_t count, size_t room)
+{
+    size_t total = 1;
+    for (uint32_t i = 0; i < count; i++)
+        total += prop_size(&values[i]) + 8;
+    while (total > room) {
+        uint32_t largest = 0;
+        for (uint32_t i = 1; i < count; i++)
+            if (prop_size(&values[i]) > prop_size(&values[largest]))
+                largest = i;
+        if (PROP_TYPE(values[largest].tag) == PtypErrorCode)
+            return;                      /* nothing left to take away: the dispatcher says that it does not fit */
+        total -= prop_size(&values[largest]);
+        values[largest] = P_ERR(values[largest].tag, ecNotEnoughMemory);
+        total += prop_size(&values[largest]);
+    }
+}
+
+/* [MS-OXCPRPT] 3.2.5.1 */
+enum ec rop_GetPropertiesSpecific(struct rop_call *call, const struct RopGetPropertiesSpecificRequest *request,
+                                  struct RopGetPropertiesSpecificResponse *response)
+{
+    const uint32_t count = request->PropertyTagCount;
+    struct prop *values = talloc_zero_array(call->arena, struct prop, MAX(count, 1));
+    const enum ec ec =
+        kind_of(call->object)->get(call, request->PropertyTags, count, MIN(STORE_VALUE_LIMIT, call->room), values);
+    if (ec)
+        return ec;
+    choose_width(values, request->PropertyTags, count, request->WantUnicode);
+    shrink_to_fit(values, count, call->room);
+    call->columns = request->PropertyTags;
+    call->column_count = count;
+    response->RowData = (struct props){ count, values };
+    return ecNone;
+}
+
+/* [MS-OXCPRPT] 3.2.5.2.  A value that is too large stays in the list, as an error. */
+enum ec rop_GetPropertiesAll(struct rop_call *call, const struct RopGetPropertiesAllRequest *request,
+                             struct RopGetPropertiesAllResponse *response)
+{
+    const struct kind *kind = kind_of(call->object);
+    const uint32_t *tags;
+    uint32_t count;
+    enum ec ec = kind->tags(call, &tags, &count);
+    if (ec)
+        return ec;
+    struct prop *values = talloc_zero_array(call->arena, struct prop, MAX(count, 1));
+    ec = kind->get(call, tags, count, MIN(STORE_VALUE_LIMIT, call->room), values);
+    if (ec)
+        return ec;
+    choose_width(values, NULL, count, request->WantUnicode);
+    shrink_to_fit(values, count, call->room - 2);
+    response->PropertyValueCount = (uint16_t)count;
+    response->PropertyValues = values;
+    return ecNone;
+}
+
+/* [MS-OXCPRPT] 3.2.5.3 */
+enum ec rop_GetPropertiesList(struct rop_call *call, const struct RopGetPropertiesListRequest *request,
+                              struct RopGetPropertiesListResponse *response)
+{
+    (void)request;
+    uint32_t count;
+    const enum ec ec = kind_of(call->object)->tags(call, &response->PropertyTags, &count);
+    response->PropertyTagCount = (uint16_t)MIN(count, UINT16_MAX);
+    return ec;
+}
+
+/* ---- writing ---- */
+
+static struct PropertyProblem *problems_of(TALLOC_CTX *arena, const enum ec *results, uint32_t count,
+                                           uint32_t (*tag_of)(const void *, uint32_t), const void *list, uint16_t *found)
+{
+    struct PropertyProblem *problems = talloc_array(arena, struct PropertyProblem, MAX(count, 1));
+    *found = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (results[i])
+            problems[(*found)++] = (struct PropertyProblem){ (uint16_t)i, tag_of(list, i), (uint32_t)results[i] };
+    return problems;
+}
+
+static uint32_t tag_of_value(const void *list, uint32_t i)
+{
+    return ((const struct prop *)list)[i].tag;
+}
+
+static uint32_t tag_in_list(const void *list, uint32_t i)
+{
+    return ((const uint32_t *)list)[i];
+}
+
+/* [MS-OXCPRPT] 3.2.5.4: what cannot be set is a problem, not a failure */
+enum ec rop_SetProperties(struct rop_call *call, const struct RopSetPropertiesRequest *request,
+                          struct RopSetPropertiesResponse *response)
+{
+    enum ec *results = talloc_zero_array(call->arena, enum ec, request->PropertyValueCount + 1u);
+    const enum ec ec =
+        kind_of(call->object)->set(call, request->PropertyValues, request->PropertyValueCount, results);
+    if (!ec)
+        response->PropertyProblems = problems_of(call->arena, results, request->PropertyValueCount, tag_of_value,
+                                                 request->PropertyValues, &response->PropertyProblemCount);
+    return ec;
+}
+
+/* [MS-OXCPRPT] 3.2.5.5 */
+enum ec rop_DeleteProperties(struct rop_call *call, const struct RopDeletePropertiesRequest *request,
+                             struct RopDeletePropertiesResponse *response)
+{
+    enum ec *results = talloc_zero_array(call->arena, enum ec, request->PropertyTagCount + 1u);
+    const enum ec ec = kind_of(call->object)->unset(call, request->PropertyTags, request->PropertyTagCount, results);
+    if (!ec)
+        response->PropertyProblems = problems_of(call->arena, results, request->PropertyTagCount, tag_in_list,
+                                                 request->PropertyTags, &response->PropertyProblemCount);
+    return ec;
+}
+
+/* [MS-OXCPRPT] 3.2.5.6, 3.2.5.7: nothing is replicated, so these are the same */
+enum ec rop_SetPropertiesNoReplicate(struct rop_call *call, const struct RopSetPropertiesNoReplicateRequest *request,
+                                     struct RopSetPropertiesNoReplicateResponse *response)
+{
+    const struct RopSetPropertiesRequest same = { .PropertyValueCount = request->PropertyValueCount,
+                                                  .PropertyValues = request->PropertyValues };
+    struct RopSetPropertiesResponse answer = { 0 };
+    const enum ec ec = rop_SetProperties(call, &same, &answer);
+    response->PropertyProblemCount = answer.PropertyProblemCount;
+    response->PropertyProblems = answer.PropertyProblems;
+    return ec;
+}
+
+enum ec rop_DeletePropertiesNoReplicate(struct rop_call *call, const struct RopDeletePropertiesNoReplicateRequest *request,
+                                        struct RopDeletePropertiesNoReplicateResponse *response)
+{
+    const struct RopDeletePropertiesRequest same = { request->PropertyTagCount, request->PropertyTags };
+    struct RopDeletePropertiesResponse answer = { 0 };
+    const enum ec ec = rop_DeleteProperties(call, &same, &answer);
+    response->PropertyProblemCount = answer.PropertyProblemCount;
+    response->PropertyProblems = answer.PropertyProblems;
+    return ec;
+}
+
+/* ---- names ---- */
+
+enum { NAMES_CREATE = 0x02 };
+
+/* [MS-OXCPRPT] 3.2.5.10; no names on a logon asks for all of them */
+enum ec rop_GetPropertyIdsFromNames(struct rop_call *call, const struct RopGetPropertyIdsFromNamesRequest *request,
+                                    struct RopGetPropertyIdsFromNamesResponse *response)
+{
+    uint32_t count = request->PropertyNameCount;
+    uint16_t *ids = talloc_zero_array(call->arena, uint16_t, count + 1);
+    struct PropertyName *names;
+    if (count == 0 && call->object->type != OBJECT_LOGON)
+        return ecInvalidParam;
+    const enum ec ec =
+        count ? store_named_ids(call->store, request->PropertyNames, count, request->Flags & NAMES_CREATE, ids)
+              : store_named_all(call->arena, call->store, NULL, 0, &ids, &names, &count);
+    if (ec)
+        return ec;
+    response->PropertyIdCount = (uint16_t)count;
+    response->PropertyIds = ids;
+    for (uint32_t i = 0; i < count; i++)
+        if (ids[i] == 0)
+            return ecWarnWithErrors;
+    return ecNone;
+}
+
+/* [MS-OXCPRPT] 3.2.5.9 */
+enum ec rop_GetNamesFromPropertyIds(struct rop_call *call, const struct RopGetNamesFromPropertyIdsRequest *request,
+                                    struct RopGetNamesFromPropertyIdsResponse *response)
+{
+    struct PropertyName *names = talloc_zero_array(call->arena, struct PropertyName, request->PropertyIdCount + 1u);
+    const enum ec ec = store_named_names(call->arena, call->store, request->PropertyIds, request->PropertyIdCount, names);
+    response->PropertyNameCount = request->PropertyIdCount;
+    response->PropertyNames = names;
+    return ec;
+}
+
+/* [MS-OXCPRPT] 3.2.5.11 */
+enum ec rop_QueryNamedProperties(struct rop_call *call, const struct RopQueryNamedPropertiesRequest *request,
+                                 struct RopQueryNamedPropertiesResponse *response)
+{
+    uint16_t *ids;
+    struct PropertyName *names;
+    uint32_t count;
+    const enum ec ec = store_named_all(call->arena, call->store, request->HasGuid ? &request->PropertyGuid : NULL,
+                                       request->QueryFlags, &ids, &names, &count);
+    if (ec)
+        return ec;
+    response->IdCount = (uint16_t)MIN(count, UINT16_MAX);
+    response->PropertyIds = ids;
+    response->PropertyNames = names;
+    return ecNone;
+}
+
+/* ---- copying ---- */
+
+enum { COPY_MOVE = 0x01, COPY_NO_OVERWRITE = 0x02 };
+
+/* Values of one object set on another of any kind; what is absent at the source is a problem of that tag. */
+static enum ec copy_values(struct rop_call *call, const uint32_t *tags, uint32_t count, bool no_overwrite, enum ec *results)
+{
+    struct prop *values = talloc_zero_array(call->arena, struct prop, MAX(count, 1));
+    struct prop *there = talloc_zero_array(call->arena, struct prop, MAX(count, 1));
+    struct rop_call to = *call;
+    to.object = call->destination;
+    enum ec ec = kind_of(call->object)->get(call, tags, count, SIZE_MAX, values);
+    if (!ec && no_overwrite)
+        ec = kind_of(to.object)->get(&to, tags, count, SIZE_MAX, there);
+    for (uint32_t i = 0; !ec && i < count; i++) {
+        if (PROP_TYPE(values[i].tag) == PtypErrorCode)
+            results[i] = (enum ec)values[i].u32;
+        else if (!no_overwrite || PROP_TYPE(there[i].tag) == PtypErrorCode)
+            ec = kind_of(to.object)->set(&to, &values[i], 1, &results[i]);
+    }
+    return ec;
+}
+
+static enum ec copy_checked(struct rop_call *call)
+{
+    if (call->destination->logon->store != call->store)
+        return ecNotSupported;
+    if (call->object->type != call->destination->type)
+        return ecNotSupported;
+    return ecNone;
+}
+
+/* [MS-OXCPRPT] 3.2.5.8 */
+enum ec rop_CopyProperties(struct rop_call *call, const struct RopCopyPropertiesRequest *request,
+                           struct RopCopyPropertiesResponse *response)
+{
+    if (request->CopyFlags & ~(COPY_MOVE | COPY_NO_OVERWRITE))
+        return ecInvalidParam;
+    enum ec *results = talloc_zero_array(call->arena, enum ec, request->PropertyTagCount + 1u);
+    enum ec ec = copy_checked(call);
+    if (ec)
+        return ec;
+    const bool keep = request->CopyFlags & COPY_NO_OVERWRITE;
+    if (call->object->type == OBJECT_MESSAGE)
+        ec = store_message_copy(call->destination->message, call->object->message, request->PropertyTags,
+                                request->PropertyTagCount, false, true, keep, results);
+    else
+        ec = copy_values(call, request->PropertyTags, request->PropertyTagCount, keep, results);
+    if (!ec)
+        response->PropertyProblems = problems_of(call->arena, results, request->PropertyTagCount, tag_in_list,
+                                                 request->PropertyTags, &response->PropertyProblemCount);
+    return ec;
+}
+
+static const uint32_t *tags_without(struct rop_call *call, const uint32_t *excluded, uint32_t excluded_count, uint32_t *count)
+{
+    const uint32_t *all = NULL;
+    uint32_t n = 0;
+    *count = 0;
+    kind_of(call->object)->tags(call, &all, &n);
+    uint32_t *left = talloc_array(call->arena, uint32_t, MAX(n, 1));
+    for (uint32_t i = 0; i < n; i++) {
+        bool skip = false;
+        for (uint32_t k = 0; k < excluded_count; k++)
+            skip |= PROP_ID(all[i]) == PROP_ID(excluded[k]);
+        if (!skip)
+            left[(*count)++] = all[i];
+    }
+    return left;
+}
+
+/* [MS-OXCPRPT] 3.2.5.8: everything but what is excluded; computed properties of the source are no problems here. */
+enum ec rop_CopyTo(struct rop_call *call, const struct RopCopyToRequest *request, struct RopCopyToResponse *response)
+{
+    (void)response;
+    if (request->CopyFlags & ~(COPY_MOVE | COPY_NO_OVERWRITE))
+        return ecInvalidParam;
+    const enum ec ec = copy_checked(call);
+    if (ec)
+        return ec;
+    const bool keep = request->CopyFlags & COPY_NO_OVERWRITE;
+    uint32_t count;
+    if (call->object->type == OBJECT_MESSAGE) {
+        enum ec *results = talloc_zero_array(call->arena, enum ec, request->ExcludedTagCount + 1u);
+        return store_message_copy(call->destination->message, call->object->message, request->ExcludedTags,
+                                  request->ExcludedTagCount, true, request->WantSubObjects, keep, results);
+    }
+    const uint32_t *tags = tags_without(call, request->ExcludedTags, request->ExcludedTagCount, &count);
+    enum ec *results = talloc_zero_array(call->arena, enum ec, count + 1);
+    return copy_values(call, tags, count, keep, results);
+}

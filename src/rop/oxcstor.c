@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* [MS-OXCSTOR]: logon, receive folders, long-term ids. */
+#include <time.h>
+
+#include "rop/handlers.h"
+
+enum { LOGON_PRIVATE = 0x01 };
+enum { OPEN_PUBLIC = 0x00000002, OPEN_KNOWN = 0x2100070F };
+enum { RESPONSE_RESERVED = 0x01, RESPONSE_OWNER = 0x02, RESPONSE_SEND_AS = 0x04, RESPONSE_OOF = 0x10 };
+#define GWART_TIME 1u               /* changes would make clients ask for the address types again */
+
+static struct LogonTime logon_time(void)
+{
+    const time_t now = (time_t)filetime_to_unix(filetime_now());
+    struct tm t;
+    gmtime_r(&now, &t);
+    return (struct LogonTime){ (uint8_t)t.tm_sec, (uint8_t)t.tm_min, (uint8_t)t.tm_hour, (uint8_t)t.tm_wday,
+                               (uint8_t)t.tm_mday, (uint8_t)(t.tm_mon + 1), (uint16_t)(t.tm_year + 1900) };
+}
+
+/* [MS-OXCSTOR] 2.2.1.1.3 */
+static const struct PrivateFolderIds *folder_ids(TALLOC_CTX *arena)
+{
+    struct PrivateFolderIds *f = talloc(arena, struct PrivateFolderIds);
+    *f = (struct PrivateFolderIds){
+        .Root = STORE_FID(SPECIAL_ROOT), .DeferredAction = STORE_FID(SPECIAL_DEFERRED_ACTION),
+        .SpoolerQueue = STORE_FID(SPECIAL_SPOOLER_QUEUE), .IpmSubtree = STORE_FID(SPECIAL_IPM_SUBTREE),
+        .Inbox = STORE_FID(SPECIAL_INBOX), .Outbox = STORE_FID(SPECIAL_OUTBOX), .SentItems = STORE_FID(SPECIAL_SENT_ITEMS),
+        .DeletedItems = STORE_FID(SPECIAL_DELETED_ITEMS), .CommonViews = STORE_FID(SPECIAL_COMMON_VIEWS),
+        .Schedule = STORE_FID(SPECIAL_SCHEDULE), .Search = STORE_FID(SPECIAL_SEARCH), .Views = STORE_FID(SPECIAL_VIEWS),
+        .Shortcuts = STORE_FID(SPECIAL_SHORTCUTS),
+    };
+    return f;
+}
+
+/* Whose mailbox is asked for, and may this user open it? */
+static enum ec logon_mailbox(struct rop_call *call, const char *essdn, const struct account **mailbox)
+{
+    *mailbox = directory_by_legacy_dn(sessions_directory(session_all(call->session)), call->arena, essdn);
+    if (!*mailbox)
+        return ecUnknownUser;                                   /* [MS-OXCSTOR] 3.2.5.1.3 */
+    if (!(*mailbox)->mapi_enabled)
+        return ecMailboxDisabled;
+    const bool own = guid_equal((*mailbox)->mailbox_guid, session_user(call->session)->mailbox_guid);
+    return own ? ecNone : ecAccessDenied;
+}
+
+/* [MS-OXCSTOR] 3.2.5.1.  There are no public folders yet, so a public logon finds nobody. */
+enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, struct RopLogonResponse *response)
+{
+    if (!(request->LogonFlags & LOGON_PRIVATE) || request->OpenFlags & OPEN_PUBLIC)
+        return ecLoginFailure;
+    if (!request->EssdnSize || request->OpenFlags & ~(uint32_t)OPEN_KNOWN)
+        return ecInvalidParam;
+
+    const struct account *mailbox;
+    struct logon *logon;
+    enum ec ec = logon_mailbox(call, request->Essdn, &mailbox);
+    if (!ec)
+        ec = session_logon(call->session, call->logon_id, mailbox, &logon);
+    if (ec)
+        return ec;
+
+    call->opened = logon->object;
+    *response = (struct RopLogonResponse){
+        .LogonFlags = request->LogonFlags & LOGON_PRIVATE,
+        .FolderIds = *folder_ids(call->arena),
+        .ResponseFlags = RESPONSE_RESERVED | (logon->owner ? RESPONSE_OWNER | RESPONSE_SEND_AS : 0),
+        .MailboxGuid = store_mailbox_guid(logon->store),
+        .ReplId = STORE_REPLICA_ID,
+        .ReplGuid = store_replica_guid(logon->store),
+        .LogonTime = logon_time(),
+        .GwartTime = GWART_TIME,
+    };
+    return ecNone;
+}
+
+/* [MS-OXCSTOR] 2.2.1.2: a class is ASCII, at most 255 bytes with its zero, and has no empty part between dots. */
+static bool message_class_is_valid(const char *c)
+{
+    const size_t length = strlen(c);
+    for (size_t i = 0; i < length; i++)
+        if (c[i] < 0x20 || c[i] > 0x7E || (c[i] == '.' && (i == 0 || i + 1 == length || c[i + 1] == '.')))
+            return false;
+    return length < 255;
+}
+
+/* [MS-OXCSTOR] 3.2.5.2 */
+enum ec rop_GetReceiveFolder(struct rop_call *call, const struct RopGetReceiveFolderRequest *request,
+                             struct RopGetReceiveFolderResponse *response)
+{
+    if (!message_class_is_valid(request->MessageClass))
+        return ecInvalidParam;
+    return store_receive_folder(call->arena, call->store, request->MessageClass, &response->FolderId,
+                                &response->ExplicitMessageClass);
+}
+
+/* [MS-OXCSTOR] 3.2.5.3 */
+enum ec rop_SetReceiveFolder(struct rop_call *call, const struct RopSetReceiveFolderRequest *request,
+                             struct RopSetReceiveFolderResponse *response)
+{
+    (void)response;
+    if (!message_class_is_valid(request->MessageClass))
+        return ecInvalidParam;
+    if (strcasecmp(request->MessageClass, "IPM") == 0 || strcasecmp(request->MessageClass, "Report.IPM") == 0)
+        return ecAccessDenied;
+    if (!*request->MessageClass && !request->FolderId)
+        return ecError;
+    return store_set_receive_folder(call->store, request->MessageClass, request->FolderId);
+}
+
+/* [MS-OXCSTOR] 3.2.5.4 */
+enum ec rop_GetReceiveFolderTable(struct rop_call *call, const struct RopGetReceiveFolderTableRequest *request,
+                                  struct RopGetReceiveFolderTableResponse *response)
+{
+    static const uint32_t columns[] = { PidTagFolderId, PROP_AS(PidTagMessageClass, PtypString8), PidTagLastModificationTime };
+    struct store_receive_row *rows;
+    uint32_t count;
+    (void)request;
+    enum ec ec = store_receive_table(call->arena, call->store, &rows, &count);
+    if (ec)
+        return ec;
+    if (count == 0)
+        return ecNoReceiveFolder;
+
+    struct props *out = talloc_array(call->arena, struct props, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct prop *values = talloc_array(out, struct prop, COUNTOF(columns));
+        values[0] = P_I64(columns[0], rows[i].fid);
+        values[1] = P_STR(columns[1], rows[i].message_class);
+        values[2] = P_TIME(columns[2], rows[i].modified);
+        out[i] = (struct props){ COUNTOF(columns), values };
+    }
+    call->columns = columns;
+    call->column_count = COUNTOF(columns);
+    response->RowCount = count;
+    response->Rows = out;
+    return ecNone;
+}
+
+/* [MS-OXCSTOR] 3.2.5.5: servers do not implement it. */
+enum ec rop_GetStoreState(struct rop_call *call, const struct RopGetStoreStateRequest *request,
+                          struct RopGetStoreStateResponse *response)
+{
+    (void)call, (void)request, (void)response;
+    return ecNotImplemented;
+}
+
+/* [MS-OXCSTOR] 3.2.5.6: on a private mailbox there are no owning servers. */
+enum ec rop_GetOwningServers(struct rop_call *call, const struct RopGetOwningServersRequest *request,
+                             struct RopGetOwningServersResponse *response)
+{
+    (void)call, (void)request, (void)response;
+    return ecNotSupported;
+}
+
+/* [MS-OXCSTOR] 3.2.5.7: likewise */
+enum ec rop_PublicFolderIsGhosted(struct rop_call *call, const struct RopPublicFolderIsGhostedRequest *request,
+                                  struct RopPublicFolderIsGhostedResponse *response)
+{
+    (void)call, (void)request;
+    response->IsGhosted = false;
+    return ecNone;
+}
+
+/* [MS-OXCSTOR] 3.2.5.8 */
+enum ec rop_LongTermIdFromId(struct rop_call *call, const struct RopLongTermIdFromIdRequest *request,
+                             struct RopLongTermIdFromIdResponse *response)
+{
+    return store_long_term_id(call->store, request->ObjectId, &response->LongTermId);
+}
+
+/* [MS-OXCSTOR] 3.2.5.9 */
+enum ec rop_IdFromLongTermId(struct rop_call *call, const struct RopIdFromLongTermIdRequest *request,
+                             struct RopIdFromLongTermIdResponse *response)
+{
+    return store_id_from_long_term(call->store, &request->LongTermId, &response->ObjectId);
+}

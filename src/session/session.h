@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session/session.h: one logged-on client, whatever transport carries it: its logons, its handle table, the server
+ * objects behind the handles and the notifications that wait for it.  [MS-OXCROPS] 3.1.1, [MS-OXCNOTIF] 3.1.1
+ * Owns the objects; never parses a ROP and never speaks HTTP.
+ *
+ * Locks: a session is used by one request at a time (session_begin).  An object's store is locked (store_lock)
+ * while the object is used.  The watcher of a store comes from other threads with that store locked and takes the
+ * session's own lock inside; so the order is store, then session, and nothing here calls back into a store. */
+#pragma once
+#include "directory/directory.h"
+#include "store/store.h"
+
+struct sessions;                   /* all sessions of this process, and the pool of stores that they use */
+struct session;
+struct logon;
+
+/* What a handle stands for; bits, so that a row of rop.def can name several. */
+enum object_type {
+    OBJECT_LOGON = 0x001,
+    OBJECT_FOLDER = 0x002,
+    OBJECT_MESSAGE = 0x004,
+    OBJECT_ATTACHMENT = 0x008,
+    OBJECT_CONTENTS = 0x010,       /* tables */
+    OBJECT_HIERARCHY = 0x020,
+    OBJECT_ATTACHMENTS = 0x040,
+    OBJECT_STREAM = 0x080,
+    OBJECT_SUBSCRIPTION = 0x100,
+    OBJECT_TABLE = OBJECT_CONTENTS | OBJECT_HIERARCHY | OBJECT_ATTACHMENTS,
+    OBJECT_ANY = 0xFFF,
+};
+
+struct subscription {
+    uint16_t types;                /* [MS-OXCNOTIF] 2.2.1.1 */
+    bool whole_store;
+    uint64_t fid, mid;             /* mid 0: the folder */
+};
+
+/* One server object.  Its talloc children go with it: an attachment with its message, a stream with its object. */
+struct object {
+    enum object_type type;
+    uint32_t handle;
+    struct logon *logon;
+    uint64_t fid;                  /* folder, tables; of the message's folder */
+    union {
+        struct store_message *message;
+        struct store_attachment *attachment;
+        struct store_table *table;
+        struct store_stream *stream;
+        struct subscription subscription;
+    };
+    bool notify;                   /* tables: opened without NoNotifications */
+    bool view;                     /* tables: a row was asked for, [MS-OXCNOTIF] 3.1.4.3 */
+    struct object *next;           /* in the session's list */
+    struct session *session;
+};
+
+#define SESSION_OBJECTS_MAX 5000   /* handles of one session; more: ecTooManyOpenObjects */
+#define SESSION_QUEUE_MAX 500      /* notifications that wait; beyond, rows collapse to TABLE_CHANGED */
+
+struct logon {
+    uint8_t id;
+    struct session *session;
+    struct store *store;           /* referenced until the logon ends */
+    const struct account *account; /* whose mailbox it is */
+    bool owner;                    /* the session's user owns the mailbox */
+    struct object *object;         /* the Logon object itself */
+};
+
+struct client_info {               /* of Connect, for rights, text and logs */
+    uint32_t code_page, sort_locale, string_locale;
+    uint16_t version[3];
+    const char *application;
+};
+
+/* `directory` outlives the sessions. */
+struct sessions *sessions_new(TALLOC_CTX *owner, struct directory *directory);
+struct store_pool *sessions_stores(struct sessions *);
+struct directory *sessions_directory(struct sessions *);
+uint32_t sessions_count(struct sessions *);
+
+/* NULL: the account is gone from the directory. */
+struct session *session_new(struct sessions *, struct guid user_mailbox, const struct client_info *client);
+/* Releases every object.  Waits for the request that is running. */
+void session_free(struct session *);
+const struct account *session_user(const struct session *);
+const struct client_info *session_client(const struct session *);
+struct sessions *session_all(const struct session *);
+
+/* One request at a time: false when another one is running. */
+bool session_begin(struct session *);
+void session_end(struct session *);
+
+/* Logons.  A second one with the same id releases the first and all below it ([MS-OXCROPS] 3.1.4.2). */
+enum ec session_logon(struct session *, uint8_t id, const struct account *mailbox, struct logon **out);
+struct logon *session_find_logon(struct session *, uint8_t id);           /* NULL: none */
+
+/* Makes an object and its handle.  `parent` NULL: lives until the logon ends.  ecTooManyOpenObjects. */
+enum ec session_object_new(struct logon *, struct object *parent, enum object_type, struct object **out);
+/* ecNullObject: never given out; ecInvalidObject: released already; ecAccessDenied: another logon's. */
+enum ec session_object(struct session *, uint8_t logon_id, uint32_t handle, struct object **out);
+/* Releases the object and what lives in it; locks the store itself.  A logon takes everything with it. */
+void session_object_release(struct object *);
+
+/* ---- notifications ---- */
+struct notification {              /* RopNotify, ready to be written */
+    uint32_t handle;
+    uint8_t logon_id;
+    struct RopNotify body;
+    struct notification *next;
+};
+/* The oldest that waits, taken off the queue and owned by `arena`; NULL: none. */
+struct notification *session_next_notification(TALLOC_CTX *arena, struct session *);
+/* Back to the head of the queue: it did not fit. */
+void session_unread_notification(struct session *, struct notification *);
+bool session_has_notifications(struct session *);
+/* Calls `wake` once, from any thread, as soon as a notification waits: at once if one does already.  Replaces
+ * nothing: false when somebody waits already.  session_cancel_wait: wake is not called any more once it returns. */
+bool session_wait(struct session *, void (*wake)(void *arg), void *arg);
+bool session_cancel_wait(struct session *);       /* false: nobody waited, or it was woken */
