@@ -121,13 +121,12 @@ bool session_wait(struct session *s, void (*wake)(void *arg), void *arg)
     return alone;
 }
 
-bool session_cancel_wait(struct session *s)
+void session_cancel_wait(struct session *s, void *arg)
 {
     pthread_mutex_lock(&s->lock);
-    const bool waited = s->wake != NULL;
-    s->wake = NULL;
+    if (s->wake_arg == arg)
+        s->wake = NULL;
     pthread_mutex_unlock(&s->lock);
-    return waited;
 }
 
 static void wake_waiter(struct session *s)

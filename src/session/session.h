@@ -114,6 +114,7 @@ struct notification *session_next_notification(TALLOC_CTX *arena, struct session
 void session_unread_notification(struct session *, struct notification *);
 bool session_has_notifications(struct session *);
 /* Calls `wake` once, from any thread, as soon as a notification waits: at once if one does already.  Replaces
- * nothing: false when somebody waits already.  session_cancel_wait: wake is not called any more once it returns. */
+ * nothing: false when somebody waits already.  Cancelling takes back that `arg` waits: it is not woken any more once the
+ * call returns. */
 bool session_wait(struct session *, void (*wake)(void *arg), void *arg);
-bool session_cancel_wait(struct session *);       /* false: nobody waited, or it was woken */
+void session_cancel_wait(struct session *, void *arg);
