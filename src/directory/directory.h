@@ -23,9 +23,9 @@ struct account {
     const char *sam_account_name;           /* the user part of CONTOSO\alice */
     const char *logon_name;                 /* CONTOSO\alice, for logs */
     const char *primary_smtp;               /* alice@contoso.com */
-    const char *const *proxy_addresses;     /* "SMTP:alice@contoso.com" (primary, first), "smtp:a@...", "X500:/o=..." */
+    const char *const *proxy_addresses;     /* "SMTP:alice@contoso.com" (the primary), "smtp:a@...", "X500:/o=..." */
     size_t proxy_count;
-    const char *legacy_dn;                  /* /o=ORG/ou=Exchange Administrative .../cn=Recipients/cn=HEX-alias; fixed */
+    const char *legacy_dn;                  /* /o=ORG/ou=.../cn=Recipients/cn=HEX-alias; never changes */
     struct guid database_guid;
     const char *database;                   /* DB01 */
     const char *store_url;                  /* this mailbox's own place: sqlite:/.../GUID.db or postgresql://... */
@@ -40,13 +40,13 @@ struct account {
 
 struct directory;
 
-/* Reads all accounts.  On failure org_error() says what is wrong. */
+/* Reads all accounts.  On failure directory_refusal() says what is wrong.  Free it before the organisation. */
 enum ec directory_open(struct directory **out, TALLOC_CTX *owner, struct org *);
 /* Changes with every account, password, name or database: what was remembered about a sign-in is out of date. */
 uint64_t directory_generation(struct directory *);
 
-/* Looking up; NULL: there is no such account.  Nothing here depends on case.  An address is any of the proxies, with or
- * without smtp: in front; a DN is the account's, one of its X500 proxies, or one that ends in /cn=MAILBOXGUID@domain. */
+/* Looking up; NULL: there is no such account.  Nothing here depends on case.  An address is any of the proxies, with
+ * or without smtp: in front; a DN is the account's, an X500 proxy of it, or one that ends in /cn=MAILBOXGUID@domain. */
 const struct account *directory_by_smtp(struct directory *, TALLOC_CTX *arena, const char *address);
 const struct account *directory_by_legacy_dn(struct directory *, TALLOC_CTX *arena, const char *dn);
 const struct account *directory_by_mailbox_guid(struct directory *, TALLOC_CTX *arena, struct guid);
@@ -104,6 +104,8 @@ enum ec directory_create(struct directory *, TALLOC_CTX *arena, const struct acc
 enum ec directory_set(struct directory *, const struct account *, const char *password_hash);
 /* Takes the account away; its mailbox stays in its database as a disconnected one, or `gone` removes it as well. */
 enum ec directory_remove(struct directory *, const struct account *, account_hook *gone, void *arg);
+/* Removes a disconnected mailbox; `gone` gets its GUIDs, names and place. */
+enum ec directory_purge(struct directory *, struct guid mailbox, account_hook *gone, void *arg);
 /* After ecDuplicateName, ecInvalidParam and the like: this thread's sentence, e.g. `The proxy address "SMTP:a@b" is
  * already being used ...`. */
 const char *directory_refusal(void);

@@ -167,8 +167,8 @@ enum ec org_domain_remove(struct org *org, struct guid guid)
     if (!there)
         return change_refused(org, gone("accepted domain"));
     if (there->is_default)
-        return change_refused(org, org_say(ecAccessDenied, "The accepted domain '%s' is the default one. Make another one"
-                                                           " the default first.", there->name));
+        return change_refused(org, org_say(ecAccessDenied, "The accepted domain '%s' is the default one. Make another"
+                                                           " one the default first.", there->name));
     struct sql_tx tx = sql_begin(org->db);
     sql_exec(&tx, domain_delete_sql, BIND(B_GUID(&guid)));
     return change_end(org, &tx);

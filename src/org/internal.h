@@ -30,6 +30,8 @@ enum ec org_say_sql(enum ec, const struct sql *);                /* with SQL's o
 /* picture.c */
 enum ec org_picture_load(struct org *);     /* reads the tables and puts a new picture in place; `writing` is held */
 
+void org_picture_release(struct org_picture *);                     /* NULL: nothing */
+
 /* new.c: the rows of a new organisation, in the caller's transaction. */
 enum ec org_fill(struct sql_tx *, const struct org_defaults *);
 

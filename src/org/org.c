@@ -135,8 +135,7 @@ static enum ec absolute_folder(TALLOC_CTX *owner, const char *data_dir, char **o
 
 static int org_destroy(struct org *org)
 {
-    if (org->picture)
-        talloc_free(org->picture);
+    org_picture_release(org->picture);
     pthread_mutex_destroy(&org->writing);
     pthread_mutex_destroy(&org->taking);
     return 0;

@@ -116,7 +116,7 @@ enum ec org_set_mapi_http(struct org *, bool enabled);
 /* Where the listener is: an InternalUrl that no administrator has set follows it. */
 enum ec org_set_https_port(struct org *, unsigned port);
 enum ec org_domain_add(struct org *, struct org_domain *);
-enum ec org_domain_set(struct org *, const struct org_domain *);            /* is_default true takes it from the others */
+enum ec org_domain_set(struct org *, const struct org_domain *);    /* is_default true takes it from the others */
 enum ec org_domain_remove(struct org *, struct guid);
 enum ec org_database_add(struct org *, struct org_database *);
 enum ec org_database_set(struct org *, const struct org_database *);

@@ -97,7 +97,7 @@ static void what_the_defaults_say_goes_before_what_is_derived(void **state)
     struct fixture *f = *state;
     struct org *org;
     const char *dir = talloc_asprintf(f, "%s/deep/er", f->dir);
-    const struct org_defaults defaults = { .organization = "Fabrikam & Söhne", .server_name = "EX01", .hostname = "Host" };
+    const struct org_defaults defaults = { "Fabrikam & Söhne", .server_name = "EX01", .hostname = "Host" };
     assert_int_equal(org_open(&org, f, dir, &defaults), ecNone);
     const struct org_settings *s = org_settings(org, f->arena);
     assert_string_equal(s->organization, "Fabrikam & Söhne");
@@ -127,7 +127,7 @@ static void a_second_start_finds_the_same_organisation(void **state)
 {
     struct fixture *f = *state;
     const struct guid id = settings(f)->deployment_id;
-    assert_int_equal(open_again(f, &(struct org_defaults){ .organization = "Other", .hostname = "x.other.com" }), ecNone);
+    assert_int_equal(open_again(f, &(struct org_defaults){ "Other", .hostname = "x.other.com" }), ecNone);
     assert_string_equal(settings(f)->organization, "Contoso");
     assert_true(guid_equal(settings(f)->deployment_id, id));
     assert_int_equal(open_again(f, NULL), ecNone);
@@ -264,10 +264,11 @@ static void a_moved_data_folder_takes_its_mailboxes_along(void **state)
     assert_int_equal(rename(f->dir, elsewhere), 0);
     f->dir = elsewhere;
     assert_int_equal(open_again(f, NULL), ecNone);
-    assert_string_equal(settings(f)->databases[0].url, talloc_asprintf(f, "sqlite:%s/mailboxes", settings(f)->data_dir));
+    const char *expected = talloc_asprintf(f, "sqlite:%s/mailboxes", settings(f)->data_dir);
+    assert_string_equal(settings(f)->databases[0].url, expected);
     struct org_database db = *settings(f)->databases;
     assert_int_equal(org_database_set(f->org, &db), ecNone);        /* and a change keeps it so */
-    assert_string_equal(settings(f)->databases[0].url, talloc_asprintf(f, "sqlite:%s/mailboxes", settings(f)->data_dir));
+    assert_string_equal(settings(f)->databases[0].url, expected);
 }
 
 static void count(void *arg)

@@ -125,7 +125,7 @@ static void load_directories(struct org_settings *s, struct sql_tx *tx)
     s->directories = list;
 }
 
-static void picture_release(struct org_picture *picture)
+void org_picture_release(struct org_picture *picture)
 {
     if (picture && __atomic_sub_fetch(&picture->references, 1, __ATOMIC_ACQ_REL) == 0)
         talloc_free(picture);
@@ -137,7 +137,7 @@ static void put_in_place(struct org *org, struct org_picture *fresh)
     struct org_picture *old = org->picture;
     org->picture = fresh;
     pthread_mutex_unlock(&org->taking);
-    picture_release(old);
+    org_picture_release(old);
 }
 
 enum ec org_picture_load(struct org *org)
@@ -170,7 +170,7 @@ struct picture_reader {
 
 static int reader_destroy(struct picture_reader *reader)
 {
-    picture_release(reader->picture);
+    org_picture_release(reader->picture);
     return 0;
 }
 
