@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* [MS-OXCPRPT]: properties of every kind of object, their names, and copies of them.  Streams: oxcprpt_stream.c */
 #include "rop/handlers.h"
+#include "wire/entry_id.h"
 
 /* ---- one row per kind of object, so that no handler asks what it works on ---- */
 
@@ -41,10 +42,10 @@ static bool logon_value(struct rop_call *c, uint32_t tag, struct prop *out)
     const struct client_info *client = session_client(c->session);
     switch (PROP_ID(tag)) {
     case PROP_ID(PidTagUserEntryId):
-        *out = P_BIN(tag, directory_entry_id(c->arena, session_user(c->session)));
+        *out = P_BIN(tag, address_book_entry_id(c->arena, session_user(c->session)->legacy_dn, DT_MAILUSER));
         return true;
     case PROP_ID(PidTagMailboxOwnerEntryId):
-        *out = P_BIN(tag, directory_entry_id(c->arena, c->logon->account));
+        *out = P_BIN(tag, address_book_entry_id(c->arena, c->logon->account->legacy_dn, DT_MAILUSER));
         return true;
     case PROP_ID(PidTagMailboxOwnerName):
         *out = P_STR(tag, c->logon->account->display_name);
