@@ -2,6 +2,8 @@
 /* store/internal.h: what the files of this room share.  Ids are counters in here (48 bits, as SQL has them); wire ids
  * are made by store_id() at the room's border. */
 #pragma once
+#include <pthread.h>
+
 #include "store/item.h"
 #include "store/store.h"
 
@@ -13,10 +15,16 @@ struct store {
     int64_t mb;
     struct guid guid, replica;
     struct store_identity identity;
-    struct store_pool *pool;
     struct pending *pending;                     /* changes of the transaction under way (change.c) */
     struct named_cache *named;                   /* named.c */
-    struct entry *entry;                         /* pool.c */
+    struct {                                     /* pool.c; all but `lock` and `used` under the pool's lock */
+        struct store_pool *pool;                 /* NULL: outside of any */
+        struct store *next;
+        unsigned references;
+        bool forgotten;
+        pthread_mutex_t lock;
+        uint64_t used;                           /* clock_ms of the last store_unlock */
+    } in_pool;
 };
 
 /* ---- transactions (change.c): sql_begin and sql_read, and the announcement after the commit ---- */
@@ -32,6 +40,21 @@ struct store_tx store_read(struct store *);
 enum ec store_end(struct store_tx *);
 uint64_t take_counters(struct store_tx *, uint32_t count);     /* the first of `count` new ones in a row */
 void change_add(struct store_tx *, const struct store_change *);      /* copies; announced if the commit succeeds */
+
+/* ---- computed properties (computed.def) ---- */
+enum computed_rule { PLAIN, COMPUTED, COLUMN, DEFAULT };       /* PLAIN: in no row of the table */
+/* The tag that a getter answers for: PidTagMessageSize has two types. */
+static inline uint32_t computed_tag(uint32_t tag, uint32_t asked)
+{
+    return PROP_ID(tag) == PROP_ID(PidTagMessageSize) && PROP_TYPE(asked) == PtypInteger64 ? PROP_AS(tag, PtypInteger64) : tag;
+}
+/* Both lists in one, without ids of the second that the first has. */
+const uint32_t *tags_join(TALLOC_CTX *arena, const uint32_t *computed, uint32_t count, const uint32_t *own,
+                          uint32_t own_count, uint32_t *joined);
+static inline struct prop size_prop(uint32_t tag, uint64_t size)
+{
+    return PROP_TYPE(tag) == PtypInteger64 ? P_I64(tag, size) : P_I32(tag, MIN(size, (uint64_t)INT32_MAX));
+}
 
 /* ---- folders ---- */
 struct folder_row {
@@ -57,7 +80,16 @@ void folder_row_get(TALLOC_CTX *arena, struct store_tx *, uint64_t fid, struct f
 void folder_prop(TALLOC_CTX *arena, struct store *, const struct folder_row *, uint32_t tag, size_t limit, bool cut,
                  struct prop *out);
 struct item folder_item(const struct folder_row *);
+enum computed_rule folder_rule(uint32_t tag);
 /* Adds to the counts of a folder and announces it as modified; ecNotFound sticks when it is not there. */
+void folder_touch(struct store_tx *, uint64_t fid, int subfolders);       /* a change among its subfolders; 0: nothing */
+void folder_insert(struct store_tx *, const struct folder_row *);         /* fid, parent, type, cn, hidden, texts, props */
+struct blob folder_name_key(TALLOC_CTX *, const char *name);
+enum ec folder_name_check(const char *name);
+uint64_t folder_by_name(struct store_tx *, uint64_t parent, const char *name);     /* 0: none */
+void folder_require_parent(struct store_tx *, uint64_t fid);
+bool folder_is_below(struct store_tx *, uint64_t fid, uint64_t ancestor);          /* or the same */
+bool folder_is_special(uint64_t fid);
 struct folder_delta {
     int64_t total, unread, associated, size, associated_size, deleted;
 };
@@ -101,6 +133,10 @@ void message_prop(TALLOC_CTX *arena, const struct message_view *, uint32_t tag, 
 /* The tags that every message or folder has by computation. */
 uint32_t message_computed_tags(const uint32_t **tags);
 uint32_t folder_computed_tags(const uint32_t **tags);
+
+/* ---- receive folders (receive.c) ---- */
+void receive_defaults(struct store_tx *);        /* of a new mailbox */
+uint64_t receive_folder(TALLOC_CTX *arena, struct store_tx *, const char *message_class, const char **explicit_class);
 
 /* ---- recipients (recipient.c): the blob in message.recipients ---- */
 struct blob recipients_pack(TALLOC_CTX *arena, const struct store_recipient *, uint32_t count);

@@ -34,7 +34,9 @@ struct store_identity {
     struct guid mailbox;                         /* ExchangeGuid; also the key in a shared database */
     const char *display_name, *legacy_dn, *smtp; /* of the owner; kept up to date by store_set_identity */
 };
-/* Makes the schema where it is missing, the mailbox and its special folders.  ecDuplicateName: exists. */
+/* A database URL is `postgresql://...`, which many mailboxes share, or `sqlite:/folder`, in which each mailbox has its
+ * own file GUID.db; the folder is made when it is missing.
+ * Makes the schema where it is missing, the mailbox and its special folders.  ecDuplicateName: exists. */
 enum ec store_create(const char *database_url, const struct store_identity *);
 enum ec store_remove(const char *database_url, struct guid mailbox);
 enum ec store_set_identity(struct store *, const struct store_identity *);
@@ -48,6 +50,10 @@ struct store_pool *store_pool_new(TALLOC_CTX *owner, store_watch *watch, void *a
 /* A counted reference: the store stays open until store_put().  Does not lock. */
 enum ec store_get(struct store_pool *, const char *database_url, struct guid mailbox, struct store **out);
 void store_put(struct store *);
+/* The mailbox goes from the pool with its last reference, e.g. before it is removed or moved. */
+void store_pool_forget(struct store_pool *, struct guid mailbox);
+/* At most so many databases stay connected while no request uses them; 64 unless said. */
+void store_pool_keep(struct store_pool *, unsigned connections);
 void store_lock(struct store *);
 void store_unlock(struct store *);
 struct guid store_mailbox_guid(const struct store *);

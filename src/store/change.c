@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The change stream: what a transaction changes is noted while it runs and announced after its commit, in order. */
+#include <assert.h>
+
+#include "store/internal.h"
+#include "store/pool.h"
+
+struct pending {
+    struct store_change *changes;                /* their texts and tags are children of it */
+    uint32_t count, room;
+    unsigned depth;
+};
+
+static struct store_tx begin(struct store *st, bool write)
+{
+    struct store_tx tx = { .st = st, .now = filetime_now() };
+    tx.sql.ec = store_connect(st);
+    if (tx.sql.ec)
+        return tx;
+    tx.sql = write ? sql_begin(st->db) : sql_read(st->db);
+    if (!st->pending)
+        st->pending = talloc_zero(st, struct pending);
+    tx.outermost = st->pending->depth++ == 0;
+    tx.changes_before = st->pending->count;
+    return tx;
+}
+
+struct store_tx store_begin(struct store *st)
+{
+    return begin(st, true);
+}
+
+struct store_tx store_read(struct store *st)
+{
+    return begin(st, false);
+}
+
+void change_add(struct store_tx *tx, const struct store_change *change)
+{
+    struct pending *pending = tx->st->pending;
+    if (sql_failed(&tx->sql))
+        return;
+    assert(pending->depth);
+    if (pending->count == pending->room) {
+        pending->room = MAX(16u, pending->room * 2);
+        pending->changes = talloc_realloc(pending, pending->changes, struct store_change, pending->room);
+    }
+    struct store_change *added = &pending->changes[pending->count++];
+    *added = *change;
+    if (change->message_class)
+        added->message_class = talloc_strdup(pending->changes, change->message_class);
+    if (change->tag_count)
+        added->tags = talloc_memdup(pending->changes, change->tags, change->tag_count * sizeof *change->tags);
+}
+
+/* The watcher may read the store, so a new list is begun before it is called. */
+static void announce(struct store *st)
+{
+    struct pending *pending = st->pending;
+    struct store_change *changes = pending->changes;
+    const uint32_t count = pending->count;
+    *pending = (struct pending){ 0 };
+    if (count)
+        store_announce(st, changes, count);
+    talloc_free(changes);
+}
+
+enum ec store_end(struct store_tx *tx)
+{
+    struct pending *pending = tx->st->pending;
+    if (!tx->sql.db)
+        return tx->sql.ec;
+    const enum ec ec = sql_end(&tx->sql);
+    pending->depth--;
+    if (ec)
+        pending->count = MIN(pending->count, tx->changes_before);
+    if (tx->outermost)
+        announce(tx->st);
+    return ec;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The mailboxes that this process has open.  A reference costs a few hundred bytes; the connection to the database is
+ * made when somebody works with the mailbox, and the longest idle ones are closed when there are too many.
+ * Locks: a store's before nothing, the pool's before none but a try at a store's. */
+#include "store/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/internal.h"
+
+enum { BUCKETS = 256, CONNECTIONS = 64 };
+
+struct store_pool {
+    pthread_mutex_t lock;
+    struct store *buckets[BUCKETS];
+    store_watch *watch;
+    void *arg;
+    _Atomic unsigned connected, keep;
+};
+
+static struct store **bucket_of(struct store_pool *pool, struct guid mailbox)
+{
+    return &pool->buckets[mailbox.bytes[0] ^ mailbox.bytes[15]];
+}
+
+/* ---- where a mailbox lies ---- */
+
+const char *store_file(const char *url)
+{
+    return text_is_prefix(url, "sqlite:") ? url + strlen("sqlite:") : NULL;
+}
+
+char *store_url(TALLOC_CTX *arena, const char *database_url, struct guid mailbox)
+{
+    char name[GUID_TEXT_SIZE];
+    return store_file(database_url) ? talloc_asprintf(arena, "%s/%s.db", database_url, guid_text(mailbox, name))
+                                    : talloc_strdup(arena, database_url);
+}
+
+/* ---- one store ---- */
+
+static void store_disconnect(struct store *st)
+{
+    if (st->db && st->in_pool.pool)
+        atomic_fetch_sub(&st->in_pool.pool->connected, 1);
+    TALLOC_FREE(st->db);
+}
+
+static int store_close(struct store *st)
+{
+    store_disconnect(st);
+    pthread_mutex_destroy(&st->in_pool.lock);
+    return 0;
+}
+
+/* No parent: a context that threads share would have to be locked. */
+struct store *store_make(TALLOC_CTX *owner, const char *database_url, struct guid mailbox)
+{
+    struct store *st = talloc_zero(owner, struct store);
+    st->guid = mailbox;
+    st->url = store_url(st, database_url, mailbox);
+    pthread_mutex_init(&st->in_pool.lock, NULL);
+    talloc_set_destructor(st, store_close);
+    return st;
+}
+
+static const char mailbox_sql[] =
+    "SELECT mb, replica, display_name, legacy_dn, smtp FROM mailbox WHERE guid = $1";
+
+static enum ec load_mailbox(struct store *st, struct sql *db)
+{
+    struct sql_tx tx = sql_read(db);
+    struct sql_rows rows = sql_one(&tx, mailbox_sql, BIND(B_BYTES(st->guid.bytes, sizeof st->guid.bytes)));
+    st->mb = sql_col_int(&rows, 0);
+    const struct blob replica = sql_col_blob(&rows, 1);
+    if (!sql_failed(&tx) && replica.size == sizeof st->replica.bytes)
+        memcpy(st->replica.bytes, replica.data, replica.size);
+    else
+        sql_abort(&tx, ecCorruptStore);
+    st->identity = (struct store_identity){ st->guid, sql_col_text_copy(st, &rows, 2), sql_col_text_copy(st, &rows, 3),
+                                            sql_col_text_copy(st, &rows, 4) };
+    sql_done(&rows);
+    return sql_end(&tx);
+}
+
+/* SQLite would make a missing file, and an empty mailbox in it. */
+static enum ec open_existing(struct store *st, struct sql **db)
+{
+    const char *path = store_file(st->url);
+    *db = NULL;
+    if (path && access(path, F_OK) && errno == ENOENT) {
+        log_line(LOG_ERROR, "store", "%s: there is no such mailbox file; restore it from the backup", path);
+        return ecNotFound;
+    }
+    enum ec ec = sql_open(db, st, st->url);
+    if (!ec && !st->mb)
+        ec = store_schema(*db);
+    if (!ec && !st->mb)
+        ec = load_mailbox(st, *db);
+    if (ec)
+        TALLOC_FREE(*db);
+    return ec;
+}
+
+enum ec store_connect(struct store *st)
+{
+    if (st->db)
+        return ecNone;
+    const enum ec ec = open_existing(st, &st->db);
+    if (ec) {
+        st->mb = 0;
+        return ec;
+    }
+    sql_take_turns(st->db, st->mb);
+    if (st->in_pool.pool)
+        atomic_fetch_add(&st->in_pool.pool->connected, 1);
+    return ecNone;
+}
+
+enum ec store_open_alone(struct store **out, TALLOC_CTX *owner, const char *database_url, struct guid mailbox)
+{
+    *out = store_make(owner, database_url, mailbox);
+    const enum ec ec = store_connect(*out);
+    if (ec)
+        TALLOC_FREE(*out);
+    return ec;
+}
+
+void store_announce(struct store *st, const struct store_change *changes, size_t count)
+{
+    const struct store_pool *pool = st->in_pool.pool;
+    if (pool && pool->watch)
+        pool->watch(pool->arg, st, changes, count);
+}
+
+/* ---- the pool ---- */
+
+static int pool_close(struct store_pool *pool)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct store *st = pool->buckets[i], *next; st; st = next) {
+            next = st->in_pool.next;
+            talloc_free(st);
+        }
+    pthread_mutex_destroy(&pool->lock);
+    return 0;
+}
+
+struct store_pool *store_pool_new(TALLOC_CTX *owner, store_watch *watch, void *arg)
+{
+    struct store_pool *pool = talloc_zero(owner, struct store_pool);
+    pool->watch = watch;
+    pool->arg = arg;
+    pool->keep = CONNECTIONS;
+    pthread_mutex_init(&pool->lock, NULL);
+    talloc_set_destructor(pool, pool_close);
+    return pool;
+}
+
+/* From the pool's list; freed here, or by the last store_put. */
+static void pool_remove(struct store_pool *pool, struct store *st)
+{
+    struct store **at = bucket_of(pool, st->guid);
+    while (*at != st)
+        at = &(*at)->in_pool.next;
+    *at = st->in_pool.next;
+    st->in_pool.forgotten = true;
+}
+
+void store_pool_forget(struct store_pool *pool, struct guid mailbox)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (struct store *st = *bucket_of(pool, mailbox), *next; st; st = next) {
+        next = st->in_pool.next;
+        if (!guid_equal(st->guid, mailbox))
+            continue;
+        pool_remove(pool, st);
+        if (!st->in_pool.references)
+            talloc_free(st);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+struct idle {
+    struct store *st;
+    uint64_t used;
+};
+
+static int by_use(const void *a, const void *b)
+{
+    const uint64_t x = ((const struct idle *)a)->used, y = ((const struct idle *)b)->used;
+    return (x > y) - (x < y);
+}
+
+static struct idle *idle_stores(struct store_pool *pool, TALLOC_CTX *arena, size_t *count)
+{
+    struct idle *idle = NULL;
+    *count = 0;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct store *st = pool->buckets[i]; st; st = st->in_pool.next) {
+            if (pthread_mutex_trylock(&st->in_pool.lock))
+                continue;
+            if (st->db) {
+                idle = talloc_realloc(arena, idle, struct idle, *count + 1);
+                idle[(*count)++] = (struct idle){ st, st->in_pool.used };
+            }
+            pthread_mutex_unlock(&st->in_pool.lock);
+        }
+    if (*count)
+        qsort(idle, *count, sizeof *idle, by_use);
+    return idle;
+}
+
+/* A quarter more than necessary, so that not every request has to look for one. */
+static void pool_trim(struct store_pool *pool)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    size_t count;
+    pthread_mutex_lock(&pool->lock);
+    const struct idle *idle = idle_stores(pool, arena, &count);
+    for (size_t i = 0; i < count && pool->connected > pool->keep - pool->keep / 4; i++) {
+        struct store *st = idle[i].st;
+        if (pthread_mutex_trylock(&st->in_pool.lock))
+            continue;
+        store_disconnect(st);
+        pthread_mutex_unlock(&st->in_pool.lock);
+        if (st->in_pool.references)
+            continue;
+        pool_remove(pool, st);
+        talloc_free(st);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    talloc_free(arena);
+}
+
+void store_pool_keep(struct store_pool *pool, unsigned connections)
+{
+    pool->keep = connections;
+    if (pool->connected > connections)
+        pool_trim(pool);
+}
+
+static struct store *pool_find(struct store_pool *pool, const char *database_url, struct guid mailbox)
+{
+    struct store **bucket = bucket_of(pool, mailbox);
+    for (struct store *st = *bucket; st; st = st->in_pool.next)
+        if (guid_equal(st->guid, mailbox))
+            return st;
+    struct store *st = store_make(NULL, database_url, mailbox);
+    st->in_pool.pool = pool;
+    st->in_pool.next = *bucket;
+    return *bucket = st;
+}
+
+enum ec store_get(struct store_pool *pool, const char *database_url, struct guid mailbox, struct store **out)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct store *st = pool_find(pool, database_url, mailbox);
+    st->in_pool.references++;
+    pthread_mutex_unlock(&pool->lock);
+
+    store_lock(st);
+    const enum ec ec = store_connect(st);
+    store_unlock(st);
+    if (ec)
+        store_put(st);
+    *out = ec ? NULL : st;
+    return ec;
+}
+
+/* Without a connection there is nothing worth keeping. */
+void store_put(struct store *st)
+{
+    struct store_pool *pool = st->in_pool.pool;
+    pthread_mutex_lock(&pool->lock);
+    const bool last = --st->in_pool.references == 0;
+    const bool gone = last && (st->in_pool.forgotten || !st->db);
+    if (gone && !st->in_pool.forgotten)
+        pool_remove(pool, st);
+    if (gone)
+        talloc_free(st);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void store_lock(struct store *st)
+{
+    pthread_mutex_lock(&st->in_pool.lock);
+}
+
+void store_unlock(struct store *st)
+{
+    struct store_pool *pool = st->in_pool.pool;
+    st->in_pool.used = clock_ms();
+    pthread_mutex_unlock(&st->in_pool.lock);
+    if (pool && pool->connected > pool->keep)
+        pool_trim(pool);
+}
+
+struct guid store_mailbox_guid(const struct store *st)
+{
+    return st->guid;
+}
+
+struct guid store_replica_guid(const struct store *st)
+{
+    return st->replica;
+}
+
+const struct store_identity *store_identity(const struct store *st)
+{
+    return &st->identity;
+}
