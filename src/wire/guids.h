@@ -7,4 +7,4 @@
 #include "wire/guids.def"
 #undef GUIDDEF
 
-const char *guid_name(struct guid);    /* "PSETID_Common", or NULL when the table does not know it */
+const char *guid_name(struct guid); /* "PSETID_Common", or NULL when the table does not know it */
