@@ -82,6 +82,13 @@ enum ec directory_authenticate(struct directory *, TALLOC_CTX *arena, const char
 /* yescrypt ($y$); NULL: the password is empty or longer than 512 bytes. */
 char *directory_hash_password(TALLOC_CTX *arena, const char *password);
 
+/* GUID@domain of the primary address: what stands behind MailboxId= and what Outlook takes for the server's name. */
+char *account_mailbox_id(TALLOC_CTX *arena, const struct account *);
+/* /o=ORG/ou=.../cn=Configuration/cn=Servers/cn=GUID@domain */
+char *account_server_dn(TALLOC_CTX *arena, const struct org_settings *, const struct account *);
+/* https://mail.contoso.com/mapi, "emsmdb" or "nspi": the endpoint's URL for this mailbox. */
+char *account_mapi_url(TALLOC_CTX *arena, const char *virtual_directory_url, const char *endpoint, const struct account *);
+
 /* policy_decide()'s input for one mailbox; the client's capability and exhttp are the caller's to fill in. */
 struct policy_input directory_policy_input(const struct org_settings *, const struct account *);
 
