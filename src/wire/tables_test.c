@@ -709,5 +709,6 @@ int main(void)
         cmocka_unit_test(no_tag_has_two_names),
         cmocka_unit_test(guids_are_written_in_wire_order),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, setup, teardown);
 }
