@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes made by hand, read by the tables: every field comes out where the specification puts it, and writing the
- * fields gives the bytes again.  R... numbers: the requirement lists of [MS-OXCROPS] and [MS-OXCNOTIF]. */
+ * fields gives the bytes again.  R... numbers are those of [MS-OXCROPS]. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -176,7 +176,7 @@ static void a_logon_elsewhere_is_redirected(void **state)
     const struct RopLogonFailure *redirect = r.body;
     assert_int_equal(r.code, ecWrongServer);
     assert_int_equal(redirect->LogonFlags, 1);
-    assert_int_equal(redirect->ServerNameSize, 3);
+    assert_int_equal(redirect->ServerNameSize, 3); /* R126 */
     assert_string_equal((const char *)redirect->ServerName.data, "s2");
 }
 
@@ -215,8 +215,8 @@ static void a_move_without_destination_returns_the_index_in_four_bytes(void **st
     const struct rop_response r = response(*state, 0x33, "33 02 03 05 00 00  07 00 00 00  01");
     const struct RopMoveCopyMessagesFailure *failure = r.body;
     assert_int_equal(r.code, ecDstNullObject);
-    assert_int_equal(failure->DestHandleIndex, 7);
-    assert_true(failure->PartialCompletion);
+    assert_int_equal(failure->DestHandleIndex, 7); /* R790 */
+    assert_true(failure->PartialCompletion);       /* R792 */
 }
 
 /* [MS-OXCROPS] 2.2.4.11.2, 2.2.9.2.2, 2.2.12.2.2 know one response buffer, for success and failure. */
@@ -224,9 +224,9 @@ static void some_responses_have_their_fields_with_every_return_value(void **stat
 {
     const struct rop_response deleted = response(*state, 0x1E, "1E 00 05 00 07 80  01");
     assert_int_equal(deleted.code, (uint32_t)ecAccessDenied);
-    assert_true(((const struct RopDeleteMessagesResponse *)deleted.body)->PartialCompletion);
+    assert_true(((const struct RopDeleteMessagesResponse *)deleted.body)->PartialCompletion); /* R951 */
     const struct rop_response read = response(*state, 0x2C, "2C 00 05 00 07 80  00 00");
-    assert_int_equal(((const struct RopReadStreamResponse *)read.body)->DataSize, 0);
+    assert_int_equal(((const struct RopReadStreamResponse *)read.body)->DataSize, 0); /* R3224 */
     const struct rop_response put = response(*state, 0x54, "54 00 05 00 07 80  00 00 00 00 00 00 00 10 00");
     assert_int_equal(((const struct RopFastTransferDestinationPutBufferResponse *)put.body)->BufferUsedSize, 16);
     const struct rop_response others = response(*state, 0x02, "02 01 0F 01 04 80");
@@ -359,7 +359,7 @@ static void a_save_has_the_index_of_the_response_first(void **state)
 static void message_status_is_answered_with_the_other_id(void **state)
 {
     const struct rop_response r = response(*state, 0x1F, "20 00 00 00 00 00  00 10 00 00");
-    assert_int_equal(((const struct RopGetMessageStatusResponse *)r.body)->MessageStatusFlags, 0x1000);
+    assert_int_equal(((const struct RopGetMessageStatusResponse *)r.body)->MessageStatusFlags, 0x1000); /* R20004 */
 }
 
 /* ---- properties and streams ---- */
@@ -396,8 +396,8 @@ static void the_size_of_set_properties_counts_the_count(void **state)
 
 static void a_read_of_0xBABE_bytes_has_a_larger_size_behind_it(void **state)
 {
-    assert_int_equal(EXAMPLE(RopReadStreamRequest, "00 10")->MaximumByteCount, 0);
-    assert_int_equal(EXAMPLE(RopReadStreamRequest, "BE BA 00 00 01 00")->MaximumByteCount, 0x10000);
+    assert_int_equal(EXAMPLE(RopReadStreamRequest, "00 10")->MaximumByteCount, 0);                   /* R3214 */
+    assert_int_equal(EXAMPLE(RopReadStreamRequest, "BE BA 00 00 01 00")->MaximumByteCount, 0x10000); /* R3213 */
 }
 
 /* ---- rules, synchronization ---- */
@@ -430,7 +430,7 @@ static void a_busy_source_says_when_to_come_back(void **state)
     const struct RopFastTransferSourceGetBufferFailure *busy = r.body;
     assert_int_equal(r.code, ecServerBusy);
     assert_int_equal(busy->TotalStepCount, 3);
-    assert_int_equal(busy->BackoffTime, 10000);
+    assert_int_equal(busy->BackoffTime, 10000); /* R3748 */
 }
 
 static void read_states_are_structures_until_the_size_is_used_up(void **state)
@@ -469,7 +469,7 @@ static void new_mail_says_folder_message_flags_and_class(void **state)
     assert_int_equal(data->FolderId, 0x0500000000000001);
     assert_int_equal(data->MessageId, 0x0900000000000001);
     assert_int_equal(data->MessageFlags, 2);
-    assert_string_equal(data->MessageClass, "IPM");
+    assert_string_equal(data->MessageClass, "IPM"); /* OXCNOTIF R226 */
 }
 
 static void a_created_folder_has_a_parent_a_created_message_has_none(void **state)
@@ -477,17 +477,17 @@ static void a_created_folder_has_a_parent_a_created_message_has_none(void **stat
     const struct NotificationData *folder = EXAMPLE(NotificationData, "04 00 " FID "01 00 00 00 00 00 00 04  00 00");
     assert_int_equal(folder->ParentFolderId, 0x0400000000000001);
     const struct NotificationData *message = EXAMPLE(NotificationData, "04 80 " FID MID "01 00 1F 00 37 00");
-    assert_int_equal(message->ParentFolderId, 0);
+    assert_int_equal(message->ParentFolderId, 0); /* OXCNOTIF R179 */
     assert_int_equal(message->Tags[0], PidTagSubject);
     const struct NotificationData *found = EXAMPLE(NotificationData, "04 C0 " FID MID "01 00 00 00 00 00 00 04  FF FF");
     assert_int_equal(found->ParentFolderId, 0x0400000000000001);
-    assert_null(found->Tags);
+    assert_null(found->Tags); /* OXCNOTIF R203 */
 }
 
 static void a_modified_folder_tells_its_counts(void **state)
 {
     const struct NotificationData *data = EXAMPLE(NotificationData, "10 30 " FID "00 00  07 00 00 00  03 00 00 00");
-    assert_int_equal(data->TotalMessageCount, 7);
+    assert_int_equal(data->TotalMessageCount, 7); /* OXCNOTIF R207 */
     assert_int_equal(data->UnreadMessageCount, 3);
 }
 
@@ -496,11 +496,11 @@ static void a_moved_object_tells_where_it_was(void **state)
     const struct NotificationData *message =
         EXAMPLE(NotificationData, "20 80 " FID MID "01 00 00 00 00 00 00 06  01 00 00 00 00 00 00 0A");
     assert_int_equal(message->OldFolderId, 0x0600000000000001);
-    assert_int_equal(message->OldMessageId, 0x0A00000000000001);
+    assert_int_equal(message->OldMessageId, 0x0A00000000000001); /* OXCNOTIF R187 */
     const struct NotificationData *folder = EXAMPLE(
         NotificationData, "20 00 " FID "01 00 00 00 00 00 00 04  01 00 00 00 00 00 00 06  01 00 00 00 00 00 00 07");
     assert_int_equal(folder->ParentFolderId, 0x0400000000000001);
-    assert_int_equal(folder->OldParentFolderId, 0x0700000000000001);
+    assert_int_equal(folder->OldParentFolderId, 0x0700000000000001); /* OXCNOTIF R191 */
 }
 
 static void a_table_tells_which_row_and_behind_which_one(void **state)
@@ -509,7 +509,7 @@ static void a_table_tells_which_row_and_behind_which_one(void **state)
     assert_int_equal(EXAMPLE(NotificationData, "00 81 07 00")->TableEventType, 7);
     const struct NotificationData *deleted = EXAMPLE(NotificationData, "00 81 04 00 " FID MID "02 00 00 00");
     assert_int_equal(deleted->TableRowMessageID, 0x0900000000000001);
-    assert_int_equal(deleted->TableRowInstance, 2);
+    assert_int_equal(deleted->TableRowInstance, 2); /* OXCNOTIF R150 */
     const struct NotificationData *added =
         EXAMPLE(NotificationData,
                 "00 81 03 00 " FID MID "00 00 00 00 " FID "01 00 00 00 00 00 00 08  01 00 00 00  02 00 AB CD");
@@ -518,7 +518,7 @@ static void a_table_tells_which_row_and_behind_which_one(void **state)
     assert_blob(added->TableRowData, "\xAB\xCD");
     const struct NotificationData *hierarchy =
         EXAMPLE(NotificationData, "00 01 05 00 " FID "01 00 00 00 00 00 00 04  01 00 EE");
-    assert_int_equal(hierarchy->InsertAfterTableRowFolderID, 0x0400000000000001);
+    assert_int_equal(hierarchy->InsertAfterTableRowFolderID, 0x0400000000000001); /* OXCNOTIF R154 */
     assert_blob(hierarchy->TableRowData, "\xEE");
 }
 
