@@ -78,6 +78,7 @@ static void tag_text(struct buf *text, uint32_t tag)
 
 /* ---- properties ---- */
 
+/* PidTagBodyHtml and PidTagAttachDataObject share their ids with two of these. */
 static bool is_secret(uint32_t tag)
 {
     static const uint16_t ids[] = { PROP_ID(PidTagBody), PROP_ID(PidTagHtml), PROP_ID(PidTagRtfCompressed),
@@ -336,9 +337,9 @@ static void dump_scalar(struct buf *text, const struct wire_field *f, const void
         dump_bytes(text, BLOB_OF((const uint8_t *)self + f->offset, f->arg));
         break;
     case WIRE_BLOB:
-    case WIRE_REST:
         dump_bytes(text, FIELD(struct blob, self, f));
         break;
+    case WIRE_REST:                                /* ROPs, say, which may hold a body */
     case WIRE_SECRET:
         buf_printf(text, "%zu bytes\n", FIELD(struct blob, self, f).size);
         break;

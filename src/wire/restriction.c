@@ -65,15 +65,16 @@ static bool any_value(const struct prop *p, const struct restriction *r, uint32_
     return false;
 }
 
-/* Text is compared without regard to case, as every string comparison of a store. */
-static int compare(const struct prop *a, const struct prop *b, uint32_t lcid)
+/* Text is compared without regard to case, as every string comparison of a store.  Whether two are equal needs no
+ * collation. */
+static int compare(const struct prop *a, const struct prop *b, uint8_t relop, uint32_t lcid)
 {
     if (!is_text(PROP_TYPE(a->tag)) || !is_text(PROP_TYPE(b->tag)))
         return prop_compare(a, b, lcid);
     TALLOC_CTX *scratch = talloc_new(NULL);
-    const struct prop x = P_STR(PROP_AS(0, PtypString), text_fold_only(scratch, a->str ? a->str : "", FOLD_CASE));
-    const struct prop y = P_STR(PROP_AS(0, PtypString), text_fold_only(scratch, b->str ? b->str : "", FOLD_CASE));
-    const int order = prop_compare(&x, &y, lcid);
+    const struct prop x = P_STR(PtypString, text_fold_only(scratch, a->str ? a->str : "", FOLD_CASE));
+    const struct prop y = P_STR(PtypString, text_fold_only(scratch, b->str ? b->str : "", FOLD_CASE));
+    const int order = relop == RELOP_EQ || relop == RELOP_NE ? strcmp(x.str, y.str) : prop_compare(&x, &y, lcid);
     talloc_free(scratch);
     return order;
 }
@@ -86,7 +87,7 @@ static bool same_kind(const struct prop *a, const struct prop *b)
 
 static bool passes_property(const struct prop *p, const struct restriction *r, uint32_t lcid)
 {
-    return same_kind(p, &r->value) && holds(r->relop, compare(p, &r->value, lcid));
+    return same_kind(p, &r->value) && holds(r->relop, compare(p, &r->value, r->relop, lcid));
 }
 
 /* ---- content ---- */
@@ -142,7 +143,7 @@ static bool match_compare(const struct restriction *r, const struct restriction_
         return false;
     const struct prop first = *a;              /* `find` may use one place for its answers */
     const struct prop *b = find(subject, r->tag2);
-    return b && same_kind(&first, b) && holds(r->relop, compare(&first, b, subject->lcid));
+    return b && same_kind(&first, b) && holds(r->relop, compare(&first, b, r->relop, subject->lcid));
 }
 
 static bool match_bits(const struct restriction *r, const struct prop *p)

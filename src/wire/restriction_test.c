@@ -110,6 +110,9 @@ static void text_is_equal_without_regard_to_case(void **state)
     assert_true(match(property(PROP_AS(PidTagDisplayTo, PtypString8), RELOP_EQ,
                                P_STR(PROP_AS(PidTagDisplayTo, PtypString8), "alice"))));
     assert_false(match(property(PidTagDisplayTo, RELOP_EQ, P_STR(PidTagDisplayTo, "alic\xC3\xA9"))));
+    assert_true(match(property(PidTagDisplayTo, RELOP_LT, P_STR(PidTagDisplayTo, "BOB"))));
+    assert_true(match(property(PidTagDisplayTo, RELOP_GT, P_STR(PidTagDisplayTo, "\xC3\x84" "aron"))));
+    assert_true(match(property(PidTagDisplayTo, RELOP_NE, P_STR(PidTagDisplayTo, "bob"))));
     assert_false(match(property(PidTagDisplayTo, RELOP_EQ, P_I32(PROP_AS(PidTagDisplayTo, PtypInteger32), 1))));
 }
 

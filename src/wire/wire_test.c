@@ -662,6 +662,13 @@ static void a_dump_never_shows_a_body(void **state)
     assert_non_null(strstr((const char *)text.data, "  PidTagSubject (0x0037001F): \"line\\x0abreak\"\n"));
 }
 
+static void a_dump_of_a_stream_s_bytes_shows_their_number(void **state)
+{
+    shown(*state, &RopWriteStreamRequest_wire, BLOB_OF("\x06\0secret", 8), "DataSize: 6\nData: 6 bytes\n");
+    shown(*state, &RopBuffer_wire, BLOB_OF("\x08\0secret\x01\0\0\0", 12),
+          "RopSize: 8\nRopsList: 6 bytes\nServerObjectHandleTable: 4 bytes\n");
+}
+
 static int arena_new(void **state)
 {
     *state = talloc_new(NULL);
@@ -688,6 +695,7 @@ int main(void)
         TEST(narrow_text_follows_the_code_page),
         TEST(a_dump_names_tags_errors_and_ids),
         TEST(a_dump_never_shows_a_body),
+        TEST(a_dump_of_a_stream_s_bytes_shows_their_number),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
