@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answer document: [MS-OXDSCLI] 2.2.4.1.  Elements stand in the order of the schema. */
+#include "autodiscover/autodiscover.h"
+
+#define NS_RESPONSE "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"
+#define NS_OUTLOOK "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
+#define MAPI_HTTP_VERSION_MAX 1u
+
+/* ServerVersion, 32 bits: 4 format (7), 6 major, 6 minor, 1 flag, 15 build.  The build that X-ServerApplication names. */
+#define SERVER_VERSION (7u << 28 | 15u << 22 | 2u << 16 | 1u << 15 | 1544u)
+
+struct answer {
+    struct buf out;
+    TALLOC_CTX *arena;
+    const struct org_settings *settings;
+    const struct account *account;
+    const struct autodiscover_client *client;
+    const struct org_virtual_directory *mapi, *anywhere;
+    struct policy policy;
+};
+
+/* ---- writing XML ---- */
+
+static void text(struct buf *out, const char *s)
+{
+    for (; *s; s++)
+        switch (*s) {
+        case '<':
+            buf_printf(out, "&lt;");
+            break;
+        case '>':
+            buf_printf(out, "&gt;");
+            break;
+        case '&':
+            buf_printf(out, "&amp;");
+            break;
+        case '"':
+            buf_printf(out, "&quot;");
+            break;
+        default:
+            if ((unsigned char)*s >= 0x20 || *s == '\t')      /* other control characters are no XML */
+                buf_add(out, s, 1);
+        }
+}
+
+static void element(struct answer *a, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(&a->out, "<%s>", name);
+    text(&a->out, value);
+    buf_printf(&a->out, "</%s>\n", name);
+}
+
+/* ---- Protocol elements ---- */
+
+static void urls(struct answer *a, const char *name, const char *endpoint)
+{
+    buf_printf(&a->out, "<%s>\n", name);
+    if (a->policy.mapi_http & POLICY_INTERNAL)
+        element(a, "InternalUrl", account_mapi_url(a->arena, a->mapi->internal_url, endpoint, a->account));
+    if (a->policy.mapi_http & POLICY_EXTERNAL)
+        element(a, "ExternalUrl", account_mapi_url(a->arena, a->mapi->external_url, endpoint, a->account));
+    buf_printf(&a->out, "</%s>\n", name);
+}
+
+/* [MS-OXDSCLI] 2.2.4.1.1.2.6 */
+static void mapi_http(struct answer *a)
+{
+    buf_printf(&a->out, "<Protocol Type=\"mapiHttp\" Version=\"%u\">\n", a->policy.mapi_http_version);
+    urls(a, "MailStore", "emsmdb");
+    urls(a, "AddressBook", "nspi");
+    buf_printf(&a->out, "</Protocol>\n");
+}
+
+/* Negotiate is said only to a client that knows the word. */
+static const char *auth_package(const struct answer *a, enum org_auth method)
+{
+    switch (method) {
+    case ORG_BASIC:
+        return "Basic";
+    case ORG_NEGOTIATE:
+        return a->client->negotiate ? "Negotiate" : "Ntlm";
+    default:
+        return "Ntlm";
+    }
+}
+
+/* Inside, by RPC: what is left of it names the mailbox's own server. */
+static void exch(struct answer *a)
+{
+    char *server_dn = account_server_dn(a->arena, a->settings, a->account);
+    buf_printf(&a->out, "<Protocol>\n<Type>EXCH</Type>\n");
+    element(a, "Server", account_mailbox_id(a->arena, a->account));
+    element(a, "ServerDN", server_dn);
+    buf_printf(&a->out, "<ServerVersion>%08X</ServerVersion>\n", SERVER_VERSION);
+    element(a, "MdbDN", talloc_asprintf(a->arena, "%s/cn=Microsoft Private MDB", server_dn));
+    buf_printf(&a->out, "<Port>0</Port>\n<DirectoryPort>0</DirectoryPort>\n<ReferralPort>0</ReferralPort>\n");
+    element(a, "AuthPackage", auth_package(a, a->anywhere->internal_auth));
+    buf_printf(&a->out, "<ServerExclusiveConnect>off</ServerExclusiveConnect>\n</Protocol>\n");
+}
+
+static void anywhere(struct answer *a, const char *type, const char *host, bool ssl, enum org_auth auth, const char *exclusive)
+{
+    buf_printf(&a->out, "<Protocol>\n<Type>%s</Type>\n", type);
+    element(a, "Server", host);
+    element(a, "SSL", ssl ? "On" : "Off");
+    element(a, "AuthPackage", auth_package(a, auth));
+    element(a, "ServerExclusiveConnect", exclusive);
+    buf_printf(&a->out, "</Protocol>\n");
+}
+
+static void expr(struct answer *a)
+{
+    const struct org_virtual_directory *d = a->anywhere;
+    anywhere(a, "EXPR", d->external_hostname, d->external_ssl, d->external_auth, "on");
+}
+
+/* First the internal host, then the external one; the same host on both sides is one element. */
+static void exhttp(struct answer *a)
+{
+    const struct org_virtual_directory *d = a->anywhere;
+    const bool inside = a->policy.exhttp & POLICY_INTERNAL, outside = a->policy.exhttp & POLICY_EXTERNAL;
+    const bool same = inside && outside && strcasecmp(d->internal_hostname, d->external_hostname) == 0 &&
+                      d->internal_ssl == d->external_ssl && d->internal_auth == d->external_auth;
+    if (inside)
+        anywhere(a, "EXHTTP", d->internal_hostname, d->internal_ssl, d->internal_auth, "On");
+    if (outside && !same)
+        anywhere(a, "EXHTTP", d->external_hostname, d->external_ssl, d->external_auth, "On");
+}
+
+/* There is no web client and no EWS here, so the two sides hold no address. */
+static void web(struct answer *a)
+{
+    buf_printf(&a->out, "<Protocol>\n<Type>WEB</Type>\n");
+    if (a->policy.web & POLICY_INTERNAL)
+        buf_printf(&a->out, "<Internal>\n<Protocol>\n<Type>EXCH</Type>\n</Protocol>\n</Internal>\n");
+    if (a->policy.web & POLICY_EXTERNAL)
+        buf_printf(&a->out, "<External>\n<Protocol>\n<Type>EXPR</Type>\n</Protocol>\n</External>\n");
+    buf_printf(&a->out, "</Protocol>\n");
+}
+
+/* ---- the document ---- */
+
+static void user(struct answer *a)
+{
+    char id[GUID_TEXT_SIZE];
+    buf_printf(&a->out, "<User>\n");
+    element(a, "DisplayName", a->account->display_name);
+    element(a, "LegacyDN", a->account->legacy_dn);
+    element(a, "AutoDiscoverSMTPAddress", a->account->primary_smtp);
+    element(a, "DeploymentId", guid_text(a->settings->deployment_id, id));
+    buf_printf(&a->out, "</User>\n");
+}
+
+static void protocols(struct answer *a)
+{
+    const struct policy *p = &a->policy;
+    if (p->mapi_http_version)
+        mapi_http(a);
+    if (p->exch)
+        exch(a);
+    if (p->expr)
+        expr(a);
+    if (p->web)
+        web(a);
+    if (p->exhttp)
+        exhttp(a);
+}
+
+struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *settings, const struct account *account,
+                                const struct autodiscover_client *client)
+{
+    struct answer a = { .arena = arena, .settings = settings, .account = account, .client = client,
+                        .mapi = org_directory_of(settings, ORG_MAPI),
+                        .anywhere = org_directory_of(settings, ORG_OUTLOOK_ANYWHERE) };
+    struct policy_input input = directory_policy_input(settings, account);
+    input.capability = MIN(client->capability, MAPI_HTTP_VERSION_MAX);
+    input.exhttp = client->exhttp;
+    a.policy = policy_decide(input);
+
+    buf_init(&a.out, arena);
+    buf_printf(&a.out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Autodiscover xmlns=\"%s\">\n<Response xmlns=\"%s\">\n",
+               NS_RESPONSE, NS_OUTLOOK);
+    user(&a);
+    buf_printf(&a.out, "<Account>\n<AccountType>email</AccountType>\n<Action>settings</Action>\n"
+                       "<MicrosoftOnline>False</MicrosoftOnline>\n<ConsumerMailbox>False</ConsumerMailbox>\n");
+    protocols(&a);
+    buf_printf(&a.out, "</Account>\n</Response>\n</Autodiscover>\n");
+    return buf_blob(&a.out);
+}

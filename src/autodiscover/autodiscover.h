@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* autodiscover/autodiscover.h: how a client finds its mailbox: [MS-OXDSCLI], the POX form.
+ * Owns nothing: the answer comes from organisation, directory and the one policy function.  Never announces an address
+ * that is not served. */
+#pragma once
+#include "directory/directory.h"
+#include "http/exchange.h"
+
+struct autodiscover {
+    struct org *org;
+    struct directory *directory;
+};
+
+/* Handler of /autodiscover/autodiscover.xml; request->context is the struct autodiscover. */
+http_handler autodiscover_pox;
+
+/* The answer itself, also for the cmdlet that explains it. */
+struct autodiscover_client {
+    unsigned capability;                 /* X-MapiHttpCapability; 0: not sent */
+    bool exhttp;                         /* understands EXHTTP elements */
+    bool negotiate;                      /* understands AuthPackage Negotiate */
+};
+struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *, const struct account *,
+                                const struct autodiscover_client *);
