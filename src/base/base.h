@@ -76,6 +76,7 @@ bool codepage_known(unsigned codepage);
 char *text_fold(TALLOC_CTX *, const char *);               /* case and accents folded, for comparing */
 enum { FOLD_CASE = 1, FOLD_ACCENTS = 2 };
 char *text_fold_only(TALLOC_CTX *, const char *, unsigned what);              /* one or both of them */
+char *text_upper(TALLOC_CTX *, const char *);              /* every letter upper case, in no language's own way */
 struct blob text_sort_key(TALLOC_CTX *, const char *, uint32_t lcid);         /* memcmp order is the locale's order */
 bool utf8_is_valid(const void *, size_t bytes);
 bool text_is_prefix(const char *text, const char *prefix); /* ASCII case ignored */

@@ -228,6 +228,8 @@ static void folding_one_thing_keeps_the_other(void **state)
     assert_string_equal(text_fold_only(arena, "ÉCOLE", FOLD_ACCENTS), "ECOLE");
     assert_string_equal(text_fold_only(arena, "Hello", FOLD_CASE), "hello");
     assert_string_equal(text_fold_only(arena, "Hello", FOLD_ACCENTS), "Hello");
+    assert_string_equal(text_upper(arena, "Straße, école"), "STRASSE, ÉCOLE");
+    assert_string_equal(text_upper(arena, ""), "");
 }
 
 static void sort_keys_follow_the_locale(void **state)

@@ -373,6 +373,20 @@ char *text_fold(TALLOC_CTX *owner, const char *text)
     return text_fold_only(owner, text, FOLD_CASE | FOLD_ACCENTS);
 }
 
+static int32_t upper_case(const UChar *text, int32_t length, UChar *out, int32_t room, UErrorCode *error)
+{
+    return u_strToUpper(out, room, text, length, "", error);
+}
+
+char *text_upper(TALLOC_CTX *owner, const char *text)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    const struct units units = fold_with(arena, upper_case, units_of(arena, text));
+    char *upper = utf8_of_utf16(owner, (const uint8_t *)units.at, (size_t)units.length * sizeof(UChar));
+    talloc_free(arena);
+    return upper;
+}
+
 /* A locale that ICU does not know gets the root collation, which suits most of them. */
 static UCollator *collator_of(uint32_t lcid)
 {
