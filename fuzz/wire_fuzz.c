@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct choice {
     TALLOC_CTX *arena;
-    const struct wire_struct *s;            /* NULL: a list of ROP requests */
+    const struct wire_struct *s; /* NULL: a list of ROP requests */
     enum wire_flavour flavour;
     unsigned codepage;
     const uint32_t *columns;
@@ -73,8 +73,10 @@ static struct choice choose(TALLOC_CTX *arena, struct wire_in *in)
     const size_t which = wire_get_uint(in, 2) % (count + 1);
     const size_t how = wire_get_uint(in, 2);
     uint32_t *columns = talloc_zero_array(arena, uint32_t, 4);
-    struct choice c = { arena, wire_structs[which], (enum wire_flavour)(how & 3), codepages[(how >> 2) % COUNTOF(codepages)],
-                        columns, (uint32_t)(how >> 8 & 3) };
+    struct choice c = {
+        arena,   wire_structs[which],     (enum wire_flavour)(how & 3), codepages[(how >> 2) % COUNTOF(codepages)],
+        columns, (uint32_t)(how >> 8 & 3)
+    };
     for (uint32_t i = 0; i < c.column_count; i++)
         columns[i] = (uint32_t)wire_get_uint(in, 4);
     return c;
@@ -90,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!copy(&c, buf_blob(&first), &second) || !blob_equal(buf_blob(&first), buf_blob(&second)))
             abort();
     }
-    if (talloc_total_size(arena) + 96 * talloc_total_blocks(arena) > 2048 * size + 65536)
+    if (talloc_total_size(arena) + 96 * talloc_total_blocks(arena) > 1024 * size + 65536)
         abort();
     talloc_free(arena);
     return 0;

@@ -65,7 +65,8 @@ static bool is_value(const struct example_value *v, const struct prop *p)
 
 static bool is_prop(const struct example_value *v, const struct prop *p, const char *rest)
 {
-    return strcmp(rest, "PropertyTag") == 0 ? is_number(v, p->tag) : strcmp(rest, "PropertyValue") == 0 && is_value(v, p);
+    return strcmp(rest, "PropertyTag") == 0 ? is_number(v, p->tag)
+                                            : strcmp(rest, "PropertyValue") == 0 && is_value(v, p);
 }
 
 /* A row's own flag is not kept: the bytes that are written again prove it. */
@@ -86,38 +87,29 @@ static bool is_field(const struct example_value *v, const struct wire_field *f, 
     switch (f->type) {
     case WIRE_BLOB:
     case WIRE_SECRET:
-    case WIRE_REST:
-        return v->type == EXAMPLE_BYTES && blob_equal(v->bytes, FIELD(struct blob, self, f));
+    case WIRE_REST: return v->type == EXAMPLE_BYTES && blob_equal(v->bytes, FIELD(struct blob, self, f));
     case WIRE_GUID:
     case WIRE_BYTES:
         return v->type == EXAMPLE_BYTES && blob_equal(v->bytes, BLOB_OF((const uint8_t *)self + f->offset, f->arg));
     case WIRE_ASCII:
     case WIRE_WIDE:
     case WIRE_STR:
-    case WIRE_TYPED:
-        return is_text(v, FIELD(const char *, self, f));
+    case WIRE_TYPED: return is_text(v, FIELD(const char *, self, f));
     case WIRE_UINTS:
     case WIRE_IDS:
     case WIRE_TAGS:
     case WIRE_COLUMNS:
         return i < count && is_number(v, number_load(FIELD(const uint8_t *, self, f) + i * f->arg, f->arg));
     case WIRE_ASCIIS:
-    case WIRE_WIDES:
-        return i < count && is_text(v, FIELD(const char *const *, self, f)[i]);
-    case WIRE_PROP:
-        return is_prop(v, &FIELD(struct prop, self, f), s->rest);
-    case WIRE_PROPS:
-        return i < count && is_prop(v, &FIELD(const struct prop *, self, f)[i], s->rest);
-    case WIRE_ROW:
-        return is_row(v, &FIELD(struct props, self, f), s->rest);
-    case WIRE_ROWS:
-        return i < count && is_row(v, &FIELD(const struct props *, self, f)[i], s->rest);
-    case WIRE_SUB:
-        return is_member(v, f->sub, (const uint8_t *)self + f->offset, s->rest);
+    case WIRE_WIDES: return i < count && is_text(v, FIELD(const char *const *, self, f)[i]);
+    case WIRE_PROP: return is_prop(v, &FIELD(struct prop, self, f), s->rest);
+    case WIRE_PROPS: return i < count && is_prop(v, &FIELD(const struct prop *, self, f)[i], s->rest);
+    case WIRE_ROW: return is_row(v, &FIELD(struct props, self, f), s->rest);
+    case WIRE_ROWS: return i < count && is_row(v, &FIELD(const struct props *, self, f)[i], s->rest);
+    case WIRE_SUB: return is_member(v, f->sub, (const uint8_t *)self + f->offset, s->rest);
     case WIRE_SUBS:
         return i < count && is_member(v, f->sub, FIELD(const uint8_t *, self, f) + i * f->sub->size, s->rest);
-    default:
-        return f->arg && is_number(v, number_load((const uint8_t *)self + f->offset, f->arg));
+    default: return f->arg && is_number(v, number_load((const uint8_t *)self + f->offset, f->arg));
     }
 }
 
@@ -146,8 +138,13 @@ struct rop {
 /* RopNotify, RopPending, RopBackoff and RopBufferTooSmall answer no request. */
 static const struct wire_struct *unasked(uint8_t id)
 {
-    static const struct { uint8_t id; const char *name; } rows[] = {
-        { 0x2A, "RopNotify" }, { 0x6E, "RopPending" }, { 0xF9, "RopBackoff" },
+    static const struct {
+        uint8_t id;
+        const char *name;
+    } rows[] = {
+        { 0x2A, "RopNotify" },
+        { 0x6E, "RopPending" },
+        { 0xF9, "RopBackoff" },
         { 0xFF, "RopBufferTooSmall" },
     };
     for (size_t i = 0; i < COUNTOF(rows); i++)
@@ -259,7 +256,8 @@ static void check_rop(const struct example *e)
 
 enum { ROPS_SHOWN = 16 };
 
-static bool is_buffer_value(const struct example_value *v, const struct RopBuffer *buffer, const struct rop *rops, size_t count)
+static bool is_buffer_value(const struct example_value *v, const struct RopBuffer *buffer, const struct rop *rops,
+                            size_t count)
 {
     const struct step s = step_of(v->name);
     if (strcmp(s.name, "RopsList") == 0)
@@ -328,24 +326,17 @@ static bool check(const struct example *e)
 {
     switch (e->kind) {
     case EXAMPLE_ROP_REQUEST:
-    case EXAMPLE_ROP_RESPONSE:
-        check_rop(e);
-        return true;
+    case EXAMPLE_ROP_RESPONSE: check_rop(e); return true;
     case EXAMPLE_ROP_INPUT:
-    case EXAMPLE_ROP_OUTPUT:
-        check_buffer(e);
-        return true;
+    case EXAMPLE_ROP_OUTPUT: check_buffer(e); return true;
     case EXAMPLE_REQUEST_BODY:
-    case EXAMPLE_RESPONSE_BODY:
-        check_struct(e);
-        return true;
+    case EXAMPLE_RESPONSE_BODY: check_struct(e); return true;
     case EXAMPLE_DATA:
-        if (strcmp(e->structure, "PlainLZ77") == 0)            /* a coding, not a structure: wire/lz77.h */
+        if (strcmp(e->structure, "PlainLZ77") == 0) /* a coding, not a structure: wire/lz77.h */
             return false;
         check_struct(e);
         return true;
-    default:
-        return false;
+    default: return false;
     }
 }
 

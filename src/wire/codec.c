@@ -99,9 +99,10 @@ static void get_multiple_fixed(struct wire_in *in, size_t size, uint8_t *to, uin
         if (size == sizeof(struct guid))
             memcpy(to + i * size, bytes.data + i * size, size);
         else
-            number_store(to + i * size, size, size == 2   ? le16(bytes.data + i * size)
-                                              : size == 4 ? le32(bytes.data + i * size)
-                                                          : le64(bytes.data + i * size));
+            number_store(to + i * size, size,
+                         size == 2   ? le16(bytes.data + i * size)
+                         : size == 4 ? le32(bytes.data + i * size)
+                                     : le64(bytes.data + i * size));
     }
 }
 
@@ -129,7 +130,7 @@ static void get_multiple(struct wire_in *in, struct prop *p)
     in->bad |= count > wire_left(in) / element_least(in->flavour, type);
     if (in->bad)
         return;
-    p->mv.data = "";                               /* no elements, but not absent */
+    p->mv.data = ""; /* no elements, but not absent */
     if (count == 0)
         return;
     void *to = talloc_zero_size(in->arena, count * element_size(type));
@@ -165,11 +166,8 @@ static void put_element(struct wire_out *out, uint16_t type, const struct prop *
 static void get_single(struct wire_in *in, uint16_t type, struct prop *p)
 {
     switch (type) {
-    case PtypNull:
-        break;
-    case PtypBoolean:
-        p->b = wire_get_uint(in, 1) != 0;
-        break;
+    case PtypNull: break;
+    case PtypBoolean: p->b = wire_get_uint(in, 1) != 0; break;
     case PtypGuid: {
         const struct blob bytes = wire_get_bytes(in, sizeof p->guid);
         if (bytes.data)
@@ -177,16 +175,10 @@ static void get_single(struct wire_in *in, uint16_t type, struct prop *p)
         break;
     }
     case PtypString:
-    case PtypString8:
-        p->str = get_string(in, type);
-        break;
-    case PtypBinary:
-        p->bin = get_counted(in, count_size(in->flavour));
-        break;
-    case PtypServerId:
-        p->bin = get_counted(in, in->flavour == WIRE_BAG ? 4 : 2);
-        break;
-    case PtypObject:                               /* not a value in a ROP, and one without bytes in NSPI */
+    case PtypString8: p->str = get_string(in, type); break;
+    case PtypBinary: p->bin = get_counted(in, count_size(in->flavour)); break;
+    case PtypServerId: p->bin = get_counted(in, in->flavour == WIRE_BAG ? 4 : 2); break;
+    case PtypObject: /* not a value in a ROP, and one without bytes in NSPI */
         in->bad |= in->flavour == WIRE_ROP || in->flavour == WIRE_EXT;
         if (in->flavour == WIRE_BAG)
             p->bin = get_counted(in, 4);
@@ -195,9 +187,7 @@ static void get_single(struct wire_in *in, uint16_t type, struct prop *p)
         p->restriction = wire_get_restriction(in);
         in->bad |= !p->restriction;
         break;
-    case PtypRuleAction:
-        p->bin = get_rule_action(in);
-        break;
+    case PtypRuleAction: p->bin = get_rule_action(in); break;
     default:
         in->bad |= prop_type_size(type) == 0;
         if (!in->bad)
@@ -232,7 +222,7 @@ static void put_bytes_value(struct wire_out *out, uint16_t type, struct blob b)
     } else if (type == PtypServerId) {
         out->full |= b.size > UINT16_MAX;
         wire_put_uint(out, b.size, 2);
-    } else {                                       /* PtypObject */
+    } else { /* PtypObject */
         assert(out->flavour == WIRE_NSPI);
         return;
     }
@@ -243,29 +233,16 @@ static void put_single(struct wire_out *out, uint16_t type, const struct prop *p
 {
     static const struct restriction everything = { .type = RES_AND };
     switch (type) {
-    case PtypNull:
-        break;
-    case PtypBoolean:
-        wire_put_uint(out, p->b, 1);
-        break;
-    case PtypGuid:
-        wire_put_bytes(out, BLOB_OF(p->guid.bytes, sizeof p->guid));
-        break;
+    case PtypNull: break;
+    case PtypBoolean: wire_put_uint(out, p->b, 1); break;
+    case PtypGuid: wire_put_bytes(out, BLOB_OF(p->guid.bytes, sizeof p->guid)); break;
     case PtypString:
-    case PtypString8:
-        put_string(out, type, p->str);
-        break;
+    case PtypString8: put_string(out, type, p->str); break;
     case PtypBinary:
     case PtypServerId:
-    case PtypObject:
-        put_bytes_value(out, type, p->bin);
-        break;
-    case PtypRestriction:
-        wire_put_restriction(out, p->restriction ? p->restriction : &everything);
-        break;
-    case PtypRuleAction:
-        put_rule_action(out, p->bin);
-        break;
+    case PtypObject: put_bytes_value(out, type, p->bin); break;
+    case PtypRestriction: wire_put_restriction(out, p->restriction ? p->restriction : &everything); break;
+    case PtypRuleAction: put_rule_action(out, p->bin); break;
     default:
         assert(prop_type_size(type));
         wire_put_uint(out, number_load(&p->u64, prop_type_size(type)), prop_type_size(type));
@@ -317,15 +294,11 @@ static struct prop get_flagged(struct wire_in *in, uint32_t column)
 {
     const uint32_t tag = get_column_type(in, column);
     switch (wire_get_uint(in, 1)) {
-    case FLAG_VALUE:
-        return wire_get_value(in, tag);
-    case FLAG_NONE:
-        return (struct prop){ .tag = PROP_AS(column, PtypNull) };
+    case FLAG_VALUE: return wire_get_value(in, tag);
+    case FLAG_NONE: return (struct prop){ .tag = PROP_AS(column, PtypNull) };
     case FLAG_ERROR:
         return (struct prop){ .tag = PROP_AS(column, PtypErrorCode), .u32 = (uint32_t)wire_get_uint(in, 4) };
-    default:
-        in->bad = true;
-        return (struct prop){ .tag = PROP_AS(column, PtypNull) };
+    default: in->bad = true; return (struct prop){ .tag = PROP_AS(column, PtypNull) };
     }
 }
 
@@ -455,9 +428,7 @@ static void get_restriction_fields(struct wire_in *in, struct restriction *r)
         r->count = (uint32_t)wire_get_uint(in, count_size(in->flavour));
         r->sub = get_restrictions(in, r->count);
         break;
-    case RES_NOT:
-        r->sub = get_one_restriction(in, r);
-        break;
+    case RES_NOT: r->sub = get_one_restriction(in, r); break;
     case RES_CONTENT:
         r->fuzzy_low = (uint16_t)wire_get_uint(in, 2);
         r->fuzzy_high = (uint16_t)wire_get_uint(in, 2);
@@ -480,22 +451,17 @@ static void get_restriction_fields(struct wire_in *in, struct restriction *r)
         r->tag = (uint32_t)wire_get_uint(in, 4);
         r->number = (uint32_t)wire_get_uint(in, 4);
         break;
-    case RES_EXIST:
-        r->tag = (uint32_t)wire_get_uint(in, 4);
-        break;
+    case RES_EXIST: r->tag = (uint32_t)wire_get_uint(in, 4); break;
     case RES_SUBOBJECT:
         r->tag = (uint32_t)wire_get_uint(in, 4);
         r->sub = get_one_restriction(in, r);
         break;
-    case RES_COMMENT:
-        get_comment(in, r);
-        break;
+    case RES_COMMENT: get_comment(in, r); break;
     case RES_COUNT:
         r->number = (uint32_t)wire_get_uint(in, 4);
         r->sub = get_one_restriction(in, r);
         break;
-    default:
-        in->bad = true;
+    default: in->bad = true;
     }
 }
 
@@ -554,9 +520,7 @@ void wire_put_restriction(struct wire_out *out, const struct restriction *r)
         put_count(out, r->count);
         put_subs(out, r);
         break;
-    case RES_NOT:
-        put_subs(out, r);
-        break;
+    case RES_NOT: put_subs(out, r); break;
     case RES_CONTENT:
         wire_put_uint(out, r->fuzzy_low, 2);
         wire_put_uint(out, r->fuzzy_high, 2);
@@ -579,21 +543,16 @@ void wire_put_restriction(struct wire_out *out, const struct restriction *r)
         wire_put_uint(out, r->tag, 4);
         wire_put_uint(out, r->number, 4);
         break;
-    case RES_EXIST:
-        wire_put_uint(out, r->tag, 4);
-        break;
+    case RES_EXIST: wire_put_uint(out, r->tag, 4); break;
     case RES_SUBOBJECT:
         wire_put_uint(out, r->tag, 4);
         put_subs(out, r);
         break;
-    case RES_COMMENT:
-        put_comment(out, r);
-        break;
+    case RES_COMMENT: put_comment(out, r); break;
     case RES_COUNT:
         wire_put_uint(out, r->number, 4);
         put_subs(out, r);
         break;
-    default:
-        assert(!"a restriction of [MS-OXCDATA] 2.12");
+    default: assert(!"a restriction of [MS-OXCDATA] 2.12");
     }
 }

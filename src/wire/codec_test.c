@@ -76,7 +76,8 @@ static void refused(enum wire_flavour flavour, uint32_t tag, const char *hex)
 static void numbers_are_little_endian_in_every_flavour(void **state)
 {
     (void)state;
-    ALL_FLAVOURS(f) {
+    ALL_FLAVOURS(f)
+    {
         both_ways(f, (struct prop){ .tag = T(PtypInteger16), .i16 = -2 }, "FE FF");
         both_ways(f, P_I32(T(PtypInteger32), 0x01020304), "04 03 02 01");
         both_ways(f, P_I64(T(PtypInteger64), 0x0102030405060708), "08 07 06 05 04 03 02 01");
@@ -108,13 +109,14 @@ static void guids_keep_their_bytes(void **state)
 static void text_is_UTF16_or_8_bit_and_UTF8_in_storage(void **state)
 {
     (void)state;
-    const char *text = "\xC3\xA4" "b";
+    const char *text = "\xC3\xA4"
+                       "b";
     both_ways(WIRE_ROP, P_STR(T(PtypString), text), "E4 00 62 00 00 00");
     both_ways(WIRE_ROP, P_STR(T(PtypString8), text), "E4 62 00");
     both_ways(WIRE_BAG, P_STR(T(PtypString), text), "C3 A4 62 00");
     both_ways(WIRE_BAG, P_STR(T(PtypString8), text), "C3 A4 62 00");
-    both_ways(WIRE_NSPI, P_STR(T(PtypString), text), "FF E4 00 62 00 00 00");   /* MS-OXCMAPIHTTP_R2001, R2005 */
-    both_ways(WIRE_NSPI, P_STR(T(PtypString8), text), "FF E4 62 00");           /* MS-OXCMAPIHTTP_R2002 */
+    both_ways(WIRE_NSPI, P_STR(T(PtypString), text), "FF E4 00 62 00 00 00"); /* MS-OXCMAPIHTTP_R2001, R2005 */
+    both_ways(WIRE_NSPI, P_STR(T(PtypString8), text), "FF E4 62 00");         /* MS-OXCMAPIHTTP_R2002 */
 }
 
 /* [MS-OXCDATA] 2.11.1.1 */
@@ -124,9 +126,9 @@ static void bytes_are_counted_in_16_bits_in_a_ROP_and_in_32_elsewhere(void **sta
     const struct prop p = P_BIN(T(PtypBinary), BLOB_OF("\xAA\xBB", 2));
     both_ways(WIRE_ROP, p, "02 00 AA BB");
     both_ways(WIRE_EXT, p, "02 00 00 00 AA BB");
-    both_ways(WIRE_NSPI, p, "FF 02 00 00 00 AA BB");                            /* MS-OXCMAPIHTTP_R2003 */
+    both_ways(WIRE_NSPI, p, "FF 02 00 00 00 AA BB"); /* MS-OXCMAPIHTTP_R2003 */
     both_ways(WIRE_BAG, p, "02 00 00 00 AA BB");
-    both_ways(WIRE_ROP, P_BIN(T(PtypServerId), BLOB_OF("\x01", 1)), "01 00 01");     /* MS-OXCDATA_R2704 */
+    both_ways(WIRE_ROP, P_BIN(T(PtypServerId), BLOB_OF("\x01", 1)), "01 00 01"); /* MS-OXCDATA_R2704 */
     both_ways(WIRE_EXT, P_BIN(T(PtypServerId), BLOB_OF("\x01", 1)), "01 00 01");
 }
 
@@ -138,7 +140,7 @@ static void values_of_a_multiple_are_counted_in_32_bits_also_in_a_ROP(void **sta
     const struct blob blobs[] = { BLOB_OF("\x01\x02", 2), BLOB_OF("", 0) };
     struct prop p = { .tag = T(PtypMultiple | PtypInteger32), .mv = { 2, { numbers } } };
     both_ways(WIRE_ROP, p, "02 00 00 00 01 00 00 00 FF FF FF FF");
-    both_ways(WIRE_NSPI, p, "FF 02 00 00 00 01 00 00 00 FF FF FF FF");          /* MS-OXCMAPIHTTP_R2251 */
+    both_ways(WIRE_NSPI, p, "FF 02 00 00 00 01 00 00 00 FF FF FF FF"); /* MS-OXCMAPIHTTP_R2251 */
     p = (struct prop){ .tag = T(PtypMultiple | PtypString), .mv = { 2, { texts } } };
     both_ways(WIRE_ROP, p, "02 00 00 00 61 00 00 00 00 00");
     both_ways(WIRE_NSPI, p, "FF 02 00 00 00 FF 61 00 00 00 FF 00 00");
@@ -151,7 +153,7 @@ static void values_of_a_multiple_are_counted_in_32_bits_also_in_a_ROP(void **sta
 static void an_absent_value_of_the_address_book_is_one_byte(void **state)
 {
     (void)state;
-    assert_null(both_ways(WIRE_NSPI, P_STR(T(PtypString), NULL), "00").str);    /* MS-OXCMAPIHTTP_R2007 */
+    assert_null(both_ways(WIRE_NSPI, P_STR(T(PtypString), NULL), "00").str); /* MS-OXCMAPIHTTP_R2007 */
     assert_null(both_ways(WIRE_NSPI, P_BIN(T(PtypBinary), BLOB_OF(NULL, 0)), "00").bin.data);
     assert_null(both_ways(WIRE_NSPI, (struct prop){ .tag = T(PtypMultiple | PtypString) }, "00").mv.data);
     both_ways(WIRE_NSPI, (struct prop){ .tag = T(PtypObject) }, "");
@@ -175,8 +177,9 @@ static void an_absent_element_is_written_as_an_empty_one(void **state)
 static void rule_actions_are_walked_block_by_block(void **state)
 {
     (void)state;
-    const char *rop = "02 00 09 00 0A 00 00 00 00 00 00 00 00 09 00 0B 00 00 00 00 00 00 00 00";   /* MS-OXORULE_R231, R236 */
-    const char *ext = "01 00 00 00 09 00 00 00 0A 00 00 00 00 00 00 00 00";                        /* R945, R949 */
+    const char *rop =
+        "02 00 09 00 0A 00 00 00 00 00 00 00 00 09 00 0B 00 00 00 00 00 00 00 00"; /* MS-OXORULE_R231, R236 */
+    const char *ext = "01 00 00 00 09 00 00 00 0A 00 00 00 00 00 00 00 00";        /* R945, R949 */
     both_ways(WIRE_ROP, P_BIN(T(PtypRuleAction), bytes_of(rop)), rop);
     both_ways(WIRE_EXT, P_BIN(T(PtypRuleAction), bytes_of(ext)), ext);
     both_ways(WIRE_BAG, P_BIN(T(PtypRuleAction), BLOB_OF("\0\0", 2)), "02 00 00 00 00 00");
@@ -195,7 +198,8 @@ static void what_has_no_value_or_no_end_is_refused(void **state)
     refused(WIRE_ROP, T(PtypBinary), "03 00 01 02");
     refused(WIRE_ROP, T(PtypInteger32), "01 02 03");
     refused(WIRE_ROP, T(PtypRestriction), "");
-    ALL_FLAVOURS(f) {
+    ALL_FLAVOURS(f)
+    {
         refused(f, T(PtypMultiple | PtypInteger64), "FF FF FF FF FF FF FF FF FF FF FF FF");
         refused(f, T(PtypMultiple | PtypBinary), "FF FF FF FF FF FF FF FF FF FF FF FF");
         refused(f, T(PtypMultiple | PtypString8), "FF FF FF 7F 00 00 00 00");
@@ -249,18 +253,22 @@ static const uint32_t columns[] = { PROP_TAG(PtypInteger32, 1), PROP_TAG(PtypStr
 static void a_row_without_errors_is_a_standard_row(void **state)
 {
     (void)state;
-    const struct prop values[] = { P_I32(columns[0], 5), P_STR(columns[1], "a"), P_BOOL(PROP_TAG(PtypBoolean, 3), true) };
-    row_both_ways(WIRE_ROP, columns, (struct props){ 3, values }, "00 05 00 00 00 61 00 00 00 0B 00 01");   /* MS-OXCDATA_R73, R75 */
+    const struct prop values[] = { P_I32(columns[0], 5), P_STR(columns[1], "a"),
+                                   P_BOOL(PROP_TAG(PtypBoolean, 3), true) };
+    row_both_ways(WIRE_ROP, columns, (struct props){ 3, values },
+                  "00 05 00 00 00 61 00 00 00 0B 00 01"); /* MS-OXCDATA_R73, R75 */
     row_both_ways(WIRE_NSPI, columns, (struct props){ 3, values }, "00 05 00 00 00 FF 61 00 00 00 0B 00 01");
 }
 
 static void one_error_makes_it_a_flagged_row(void **state)
 {
     (void)state;
-    const struct prop values[] = { P_I32(columns[0], 5), P_ERR(columns[1], ecNotFound), P_BOOL(PROP_TAG(PtypBoolean, 3), true) };
-    row_both_ways(WIRE_ROP, columns, (struct props){ 3, values },               /* MS-OXCDATA_R77, R81 */
+    const struct prop values[] = { P_I32(columns[0], 5), P_ERR(columns[1], ecNotFound),
+                                   P_BOOL(PROP_TAG(PtypBoolean, 3), true) };
+    row_both_ways(WIRE_ROP, columns, (struct props){ 3, values }, /* MS-OXCDATA_R77, R81 */
                   "01 00 05 00 00 00 0A 0F 01 04 80 0B 00 00 01");
-    const struct prop missing[] = { P_I32(columns[0], 5), { .tag = PROP_TAG(PtypNull, 2) },
+    const struct prop missing[] = { P_I32(columns[0], 5),
+                                    { .tag = PROP_TAG(PtypNull, 2) },
                                     P_ERR(columns[2], ecNotEnoughMemory) };
     row_both_ways(WIRE_ROP, columns, (struct props){ 3, missing }, "01 00 05 00 00 00 01 0A 00 0A 0E 00 07 80");
 }
@@ -278,7 +286,7 @@ static void a_value_stands_in_its_column_s_type(void **state)
     out.columns = narrow;
     out.column_count = 3;
     wire_put_row(&out, &(struct props){ 3, values });
-    assert_bytes(&to, "01 00 61 00 0A 04 03 04 80 00 62 00 00 00");            /* ecUnexpectedType for the second */
+    assert_bytes(&to, "01 00 61 00 0A 04 03 04 80 00 62 00 00 00"); /* ecUnexpectedType for the second */
 }
 
 static void a_row_may_not_have_more_columns_than_bytes(void **state)
@@ -330,7 +338,8 @@ static void each_kind_of_restriction_keeps_its_bytes(void **state)
     assert_int_equal(restriction_both_ways(WIRE_ROP, "06 01 03 00 07 0E 01 00 00 00")->number, 1);
     restriction_both_ways(WIRE_ROP, "07 02 02 01 01 37 00 10 00 00");
     restriction_both_ways(WIRE_ROP, "09 0D 00 12 0E 08 1F 00 01 30");
-    assert_int_equal(restriction_both_ways(WIRE_ROP, "0A 01 03 00 01 60 07 00 00 00 01 08 1F 00 37 00")->comment[0].i32, 7);
+    assert_int_equal(restriction_both_ways(WIRE_ROP, "0A 01 03 00 01 60 07 00 00 00 01 08 1F 00 37 00")->comment[0].i32,
+                     7);
     assert_int_equal(restriction_both_ways(WIRE_ROP, "0A 00 00")->count, 0);
     restriction_both_ways(WIRE_ROP, "0B 05 00 00 00 08 1F 00 37 00");
 }

@@ -17,7 +17,8 @@ static void dump_bytes(struct buf *text, struct blob b)
     const bool cut = b.size > BYTES_SHOWN;
     buf_printf(text, "%zu bytes", b.size);
     if (b.size)
-        buf_printf(text, " %s%s", hex_text(scratch, BLOB_OF(b.data, cut ? (size_t)BYTES_SHOWN : b.size)), cut ? "..." : "");
+        buf_printf(text, " %s%s", hex_text(scratch, BLOB_OF(b.data, cut ? (size_t)BYTES_SHOWN : b.size)),
+                   cut ? "..." : "");
     buf_printf(text, "\n");
     talloc_free(scratch);
 }
@@ -26,7 +27,7 @@ static void dump_bytes(struct buf *text, struct blob b)
 static void dump_text(struct buf *text, const char *s)
 {
     const char *end = s ? s + strnlen(s, LETTERS_SHOWN) : NULL;
-    while (s && *end && (*end & 0xC0) == 0x80)             /* not within a letter */
+    while (s && *end && (*end & 0xC0) == 0x80) /* not within a letter */
         end--;
     buf_printf(text, s ? "\"" : "none");
     for (const char *p = s; p < end; p++) {
@@ -52,7 +53,8 @@ static void dump_id(struct buf *text, uint64_t id)
 static void dump_time(struct buf *text, uint64_t filetime)
 {
     TALLOC_CTX *scratch = talloc_new(NULL);
-    buf_printf(text, "%s (0x%016llx)\n", filetime ? filetime_text(scratch, filetime) : "none", (unsigned long long)filetime);
+    buf_printf(text, "%s (0x%016llx)\n", filetime ? filetime_text(scratch, filetime) : "none",
+               (unsigned long long)filetime);
     talloc_free(scratch);
 }
 
@@ -109,36 +111,23 @@ static void dump_fixed(struct buf *text, uint16_t type, const void *at)
         memcpy(&d, at, sizeof d);
         buf_printf(text, "%.17g\n", d);
         break;
-    case PtypBoolean:
-        buf_printf(text, v ? "true\n" : "false\n");
-        break;
-    case PtypTime:
-        dump_time(text, v);
-        break;
-    case PtypErrorCode:
-        buf_printf(text, "%s\n", ec_name((enum ec)v));
-        break;
-    default:
-        dump_number(text, v, prop_type_size(type));
+    case PtypBoolean: buf_printf(text, v ? "true\n" : "false\n"); break;
+    case PtypTime: dump_time(text, v); break;
+    case PtypErrorCode: buf_printf(text, "%s\n", ec_name((enum ec)v)); break;
+    default: dump_number(text, v, prop_type_size(type));
     }
 }
 
 static void dump_value(struct buf *text, uint16_t type, const struct prop *p, int indent)
 {
     switch (type) {
-    case PtypNull:
-        buf_printf(text, "none\n");
-        break;
+    case PtypNull: buf_printf(text, "none\n"); break;
     case PtypString:
-    case PtypString8:
-        dump_text(text, p->str);
-        break;
+    case PtypString8: dump_text(text, p->str); break;
     case PtypBinary:
     case PtypServerId:
     case PtypObject:
-    case PtypRuleAction:
-        dump_bytes(text, p->bin);
-        break;
+    case PtypRuleAction: dump_bytes(text, p->bin); break;
     case PtypRestriction:
         buf_printf(text, "\n");
         wire_dump_restriction(text, p->restriction, indent + 1);
@@ -199,32 +188,23 @@ static void dump_test(struct buf *text, const struct restriction *r)
 {
     tag_text(text, r->tag);
     switch (r->type) {
-    case RES_CONTENT:
-        buf_printf(text, " fuzzy 0x%04X 0x%04X\n", r->fuzzy_low, r->fuzzy_high);
-        break;
+    case RES_CONTENT: buf_printf(text, " fuzzy 0x%04X 0x%04X\n", r->fuzzy_low, r->fuzzy_high); break;
     case RES_COMPAREPROPS:
         buf_printf(text, " %s ", relop_name(r->relop));
         tag_text(text, r->tag2);
         buf_printf(text, "\n");
         break;
-    case RES_BITMASK:
-        buf_printf(text, " & 0x%08X %s 0\n", r->number, r->relop ? "!=" : "==");
-        break;
-    case RES_SIZE:
-        buf_printf(text, " %s %u\n", relop_name(r->relop), r->number);
-        break;
-    case RES_PROPERTY:
-        buf_printf(text, " %s\n", relop_name(r->relop));
-        break;
-    default:
-        buf_printf(text, "\n");
+    case RES_BITMASK: buf_printf(text, " & 0x%08X %s 0\n", r->number, r->relop ? "!=" : "=="); break;
+    case RES_SIZE: buf_printf(text, " %s %u\n", relop_name(r->relop), r->number); break;
+    case RES_PROPERTY: buf_printf(text, " %s\n", relop_name(r->relop)); break;
+    default: buf_printf(text, "\n");
     }
 }
 
 void wire_dump_restriction(struct buf *text, const struct restriction *r, int indent)
 {
-    static const char *const names[] = { "and", "or", "not", "content", "property", "compare", "bits", "size", "exists",
-                                         "sub-object", "comment", "count" };
+    static const char *const names[] = { "and",  "or",   "not",    "content",    "property", "compare",
+                                         "bits", "size", "exists", "sub-object", "comment",  "count" };
     if (!r || r->type >= COUNTOF(names)) {
         buf_printf(text, "%*snone\n", 2 * indent, "");
         return;
@@ -266,17 +246,10 @@ static void dump_one_number(struct buf *text, const struct wire_field *f, uint64
         buf_printf(text, "\n");
         break;
     case WIRE_ID:
-    case WIRE_IDS:
-        dump_id(text, v);
-        break;
-    case WIRE_TIME:
-        dump_time(text, v);
-        break;
-    case WIRE_BOOL:
-        buf_printf(text, v ? "true\n" : "false\n");
-        break;
-    default:
-        dump_integer(text, f, v);
+    case WIRE_IDS: dump_id(text, v); break;
+    case WIRE_TIME: dump_time(text, v); break;
+    case WIRE_BOOL: buf_printf(text, v ? "true\n" : "false\n"); break;
+    default: dump_integer(text, f, v);
     }
 }
 
@@ -309,20 +282,11 @@ static void dump_nested(struct buf *text, const struct wire_field *f, const void
     const struct props row = f->type == WIRE_ROW ? FIELD(struct props, self, f) : (struct props){ 0 };
     buf_printf(text, "%*s%s:\n", 2 * indent, "", f->name);
     switch (f->type) {
-    case WIRE_PROP:
-        wire_dump_prop(text, &FIELD(struct prop, self, f), indent + 1);
-        break;
-    case WIRE_PROPS:
-        dump_props(text, FIELD(const struct prop *, self, f), (uint32_t)of, indent + 1);
-        break;
-    case WIRE_ROW:
-        dump_props(text, row.values, row.count, indent + 1);
-        break;
-    case WIRE_RESTRICTION:
-        wire_dump_restriction(text, FIELD(const struct restriction *, self, f), indent + 1);
-        break;
-    default:
-        wire_dump(text, f->sub, (const uint8_t *)self + f->offset, indent + 1);
+    case WIRE_PROP: wire_dump_prop(text, &FIELD(struct prop, self, f), indent + 1); break;
+    case WIRE_PROPS: dump_props(text, FIELD(const struct prop *, self, f), (uint32_t)of, indent + 1); break;
+    case WIRE_ROW: dump_props(text, row.values, row.count, indent + 1); break;
+    case WIRE_RESTRICTION: wire_dump_restriction(text, FIELD(const struct restriction *, self, f), indent + 1); break;
+    default: wire_dump(text, f->sub, (const uint8_t *)self + f->offset, indent + 1);
     }
 }
 
@@ -330,27 +294,16 @@ static void dump_scalar(struct buf *text, const struct wire_field *f, const void
 {
     line(text, indent, f->name);
     switch (f->type) {
-    case WIRE_GUID:
-        dump_guid(text, FIELD(struct guid, self, f));
-        break;
-    case WIRE_BYTES:
-        dump_bytes(text, BLOB_OF((const uint8_t *)self + f->offset, f->arg));
-        break;
-    case WIRE_BLOB:
-        dump_bytes(text, FIELD(struct blob, self, f));
-        break;
-    case WIRE_REST:                                /* ROPs, say, which may hold a body */
-    case WIRE_SECRET:
-        buf_printf(text, "%zu bytes\n", FIELD(struct blob, self, f).size);
-        break;
+    case WIRE_GUID: dump_guid(text, FIELD(struct guid, self, f)); break;
+    case WIRE_BYTES: dump_bytes(text, BLOB_OF((const uint8_t *)self + f->offset, f->arg)); break;
+    case WIRE_BLOB: dump_bytes(text, FIELD(struct blob, self, f)); break;
+    case WIRE_REST: /* ROPs, say, which may hold a body */
+    case WIRE_SECRET: buf_printf(text, "%zu bytes\n", FIELD(struct blob, self, f).size); break;
     case WIRE_ASCII:
     case WIRE_WIDE:
     case WIRE_STR:
-    case WIRE_TYPED:
-        dump_text(text, FIELD(const char *, self, f));
-        break;
-    default:
-        dump_one_number(text, f, number_load((const uint8_t *)self + f->offset, f->arg));
+    case WIRE_TYPED: dump_text(text, FIELD(const char *, self, f)); break;
+    default: dump_one_number(text, f, number_load((const uint8_t *)self + f->offset, f->arg));
     }
 }
 
@@ -365,18 +318,13 @@ static void dump_field(struct buf *text, const struct wire_field *f, const void 
     case WIRE_ASCIIS:
     case WIRE_WIDES:
     case WIRE_SUBS:
-    case WIRE_ROWS:
-        dump_array(text, f, self, of, indent);
-        break;
+    case WIRE_ROWS: dump_array(text, f, self, of, indent); break;
     case WIRE_PROP:
     case WIRE_PROPS:
     case WIRE_ROW:
     case WIRE_RESTRICTION:
-    case WIRE_SUB:
-        dump_nested(text, f, self, of, indent);
-        break;
-    default:
-        dump_scalar(text, f, self, indent);
+    case WIRE_SUB: dump_nested(text, f, self, of, indent); break;
+    default: dump_scalar(text, f, self, indent);
     }
 }
 

@@ -13,20 +13,13 @@ static const struct prop *find(const struct restriction_subject *subject, uint32
 static bool holds(uint8_t relop, int order)
 {
     switch (relop) {
-    case RELOP_LT:
-        return order < 0;
-    case RELOP_LE:
-        return order <= 0;
-    case RELOP_GT:
-        return order > 0;
-    case RELOP_GE:
-        return order >= 0;
-    case RELOP_EQ:
-        return order == 0;
-    case RELOP_NE:
-        return order != 0;
-    default:
-        return false;              /* RELOP_MEMBER_OF_DL is the address book's; [MS-OXCDATA] 2.12.5.1 */
+    case RELOP_LT: return order < 0;
+    case RELOP_LE: return order <= 0;
+    case RELOP_GT: return order > 0;
+    case RELOP_GE: return order >= 0;
+    case RELOP_EQ: return order == 0;
+    case RELOP_NE: return order != 0;
+    default: return false; /* RELOP_MEMBER_OF_DL is the address book's; [MS-OXCDATA] 2.12.5.1 */
     }
 }
 
@@ -82,7 +75,8 @@ static int compare(const struct prop *a, const struct prop *b, uint8_t relop, ui
 static bool same_kind(const struct prop *a, const struct prop *b)
 {
     const uint16_t x = PROP_TYPE(a->tag), y = PROP_TYPE(b->tag);
-    return x == y || ((x & PtypMultiple) == (y & PtypMultiple) && is_text(x & ~PtypMultiple) && is_text(y & ~PtypMultiple));
+    return x == y ||
+           ((x & PtypMultiple) == (y & PtypMultiple) && is_text(x & ~PtypMultiple) && is_text(y & ~PtypMultiple));
 }
 
 static bool passes_property(const struct prop *p, const struct restriction *r, uint32_t lcid)
@@ -97,21 +91,17 @@ static bool contains(struct blob whole, struct blob part, uint16_t how)
     if (part.size > whole.size)
         return false;
     switch (how & 0x000F) {
-    case FL_FULLSTRING:
-        return blob_equal(whole, part);
-    case FL_SUBSTRING:
-        return !part.size || memmem(whole.data, whole.size, part.data, part.size);
-    case FL_PREFIX:
-        return !part.size || memcmp(whole.data, part.data, part.size) == 0;
-    default:
-        return false;
+    case FL_FULLSTRING: return blob_equal(whole, part);
+    case FL_SUBSTRING: return !part.size || memmem(whole.data, whole.size, part.data, part.size);
+    case FL_PREFIX: return !part.size || memcmp(whole.data, part.data, part.size) == 0;
+    default: return false;
     }
 }
 
 static struct blob folded(TALLOC_CTX *scratch, const char *text, uint16_t how)
 {
-    const unsigned what = (how & (FL_IGNORECASE | FL_LOOSE) ? FOLD_CASE : 0) |
-                          (how & (FL_IGNORENONSPACE | FL_LOOSE) ? FOLD_ACCENTS : 0);
+    const unsigned what =
+        (how & (FL_IGNORECASE | FL_LOOSE) ? FOLD_CASE : 0) | (how & (FL_IGNORENONSPACE | FL_LOOSE) ? FOLD_ACCENTS : 0);
     text = text ? text : "";
     text = what ? text_fold_only(scratch, text, what) : text;
     return BLOB_OF(text, strlen(text));
@@ -128,8 +118,8 @@ static bool passes_content(const struct prop *p, const struct restriction *r, ui
     if (!is_text(PROP_TYPE(p->tag)))
         return false;
     TALLOC_CTX *scratch = talloc_new(NULL);
-    const bool found = contains(folded(scratch, p->str, r->fuzzy_high), folded(scratch, r->value.str, r->fuzzy_high),
-                                r->fuzzy_low);
+    const bool found =
+        contains(folded(scratch, p->str, r->fuzzy_high), folded(scratch, r->value.str, r->fuzzy_high), r->fuzzy_low);
     talloc_free(scratch);
     return found;
 }
@@ -141,7 +131,7 @@ static bool match_compare(const struct restriction *r, const struct restriction_
     const struct prop *a = find(subject, r->tag);
     if (!a)
         return false;
-    const struct prop first = *a;              /* `find` may use one place for its answers */
+    const struct prop first = *a; /* `find` may use one place for its answers */
     const struct prop *b = find(subject, r->tag2);
     return b && same_kind(&first, b) && holds(r->relop, compare(&first, b, r->relop, subject->lcid));
 }
@@ -173,31 +163,18 @@ bool restriction_match(const struct restriction *r, const struct restriction_sub
     const struct prop *p;
     switch (r->type) {
     case RES_AND:
-    case RES_OR:
-        return match_list(r, subject);
-    case RES_NOT:
-        return !restriction_match(r->sub, subject);
-    case RES_CONTENT:
-        p = find(subject, r->tag);
-        return p && any_value(p, r, subject->lcid, passes_content);
-    case RES_PROPERTY:
-        p = find(subject, r->tag);
-        return p && any_value(p, r, subject->lcid, passes_property);
-    case RES_COMPAREPROPS:
-        return match_compare(r, subject);
-    case RES_BITMASK:
-        return match_bits(r, find(subject, r->tag));
-    case RES_SIZE:
-        return match_size(r, find(subject, r->tag));
-    case RES_EXIST:
-        return find(subject, r->tag) != NULL;
-    case RES_SUBOBJECT:
-        return subject->sub && subject->sub(subject->arg, r->tag, r->sub);
-    case RES_COMMENT:                              /* [MS-OXCDATA] 2.12.11: a comment without a restriction says nothing */
+    case RES_OR: return match_list(r, subject);
+    case RES_NOT: return !restriction_match(r->sub, subject);
+    case RES_CONTENT: p = find(subject, r->tag); return p && any_value(p, r, subject->lcid, passes_content);
+    case RES_PROPERTY: p = find(subject, r->tag); return p && any_value(p, r, subject->lcid, passes_property);
+    case RES_COMPAREPROPS: return match_compare(r, subject);
+    case RES_BITMASK: return match_bits(r, find(subject, r->tag));
+    case RES_SIZE: return match_size(r, find(subject, r->tag));
+    case RES_EXIST: return find(subject, r->tag) != NULL;
+    case RES_SUBOBJECT: return subject->sub && subject->sub(subject->arg, r->tag, r->sub);
+    case RES_COMMENT: /* [MS-OXCDATA] 2.12.11: a comment without a restriction says nothing */
         return r->count == 0 || restriction_match(r->sub, subject);
-    case RES_COUNT:                                /* whoever collects the matches keeps to the limit */
-        return restriction_match(r->sub, subject);
-    default:
-        return false;
+    case RES_COUNT: /* whoever collects the matches keeps to the limit */ return restriction_match(r->sub, subject);
+    default: return false;
     }
 }

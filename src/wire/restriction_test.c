@@ -45,7 +45,9 @@ static bool any_recipient(void *arg, uint32_t tag, const struct restriction *r)
     (void)arg;
     static const struct prop rows[] = { P_STR(PidTagDisplayName, "Bob"), P_STR(PidTagDisplayName, "Carol") };
     for (size_t i = 0; i < COUNTOF(rows) && tag == PidTagMessageRecipients; i++) {
-        const struct restriction_subject one = { .find = find_recipient, .arg = (void *)(uintptr_t)&rows[i], .lcid = 0x409 };
+        const struct restriction_subject one = { .find = find_recipient,
+                                                 .arg = (void *)(uintptr_t)&rows[i],
+                                                 .lcid = 0x409 };
         if (restriction_match(r, &one))
             return true;
     }
@@ -65,7 +67,8 @@ static struct restriction property(uint32_t tag, enum relop relop, struct prop v
 
 static struct restriction content(uint32_t tag, uint16_t low, uint16_t high, struct prop value)
 {
-    return (struct restriction){ .type = RES_CONTENT, .tag = tag, .fuzzy_low = low, .fuzzy_high = high, .value = value };
+    return (
+        struct restriction){ .type = RES_CONTENT, .tag = tag, .fuzzy_low = low, .fuzzy_high = high, .value = value };
 }
 
 static bool subject_has(uint16_t low, uint16_t high, const char *text)
@@ -96,11 +99,12 @@ static void a_missing_property_passes_nothing_but_its_negation(void **state)
     const struct restriction missing = property(PidTagSensitivity, RELOP_NE, P_I32(PidTagSensitivity, 1));
     assert_false(match(missing));
     assert_true(match((struct restriction){ .type = RES_NOT, .count = 1, .sub = &missing }));
-    assert_false(match(property(PidTagBody, RELOP_NE, P_STR(PidTagBody, "x"))));       /* there as an error only */
+    assert_false(match(property(PidTagBody, RELOP_NE, P_STR(PidTagBody, "x")))); /* there as an error only */
     assert_false(match((struct restriction){ .type = RES_EXIST, .tag = PidTagSensitivity }));
     assert_true(match((struct restriction){ .type = RES_EXIST, .tag = PidTagImportance }));
     assert_false(match((struct restriction){ .type = RES_BITMASK, .tag = PidTagSensitivity, .number = 1 }));
-    assert_false(match((struct restriction){ .type = RES_SIZE, .tag = PidTagSensitivity, .relop = RELOP_LT, .number = 99 }));
+    assert_false(
+        match((struct restriction){ .type = RES_SIZE, .tag = PidTagSensitivity, .relop = RELOP_LT, .number = 99 }));
 }
 
 static void text_is_equal_without_regard_to_case(void **state)
@@ -111,7 +115,9 @@ static void text_is_equal_without_regard_to_case(void **state)
                                P_STR(PROP_AS(PidTagDisplayTo, PtypString8), "alice"))));
     assert_false(match(property(PidTagDisplayTo, RELOP_EQ, P_STR(PidTagDisplayTo, "alic\xC3\xA9"))));
     assert_true(match(property(PidTagDisplayTo, RELOP_LT, P_STR(PidTagDisplayTo, "BOB"))));
-    assert_true(match(property(PidTagDisplayTo, RELOP_GT, P_STR(PidTagDisplayTo, "\xC3\x84" "aron"))));
+    assert_true(match(property(PidTagDisplayTo, RELOP_GT,
+                               P_STR(PidTagDisplayTo, "\xC3\x84"
+                                                      "aron"))));
     assert_true(match(property(PidTagDisplayTo, RELOP_NE, P_STR(PidTagDisplayTo, "bob"))));
     assert_false(match(property(PidTagDisplayTo, RELOP_EQ, P_I32(PROP_AS(PidTagDisplayTo, PtypInteger32), 1))));
 }
@@ -141,7 +147,8 @@ static void accents_count_unless_they_are_ignored(void **state)
 static void bytes_are_searched_as_bytes(void **state)
 {
     (void)state;
-    const struct prop inside = P_BIN(PidTagSearchKey, BLOB_OF("\x03\x00\x05", 3)), front = P_BIN(PidTagSearchKey, BLOB_OF("\x01\x02", 2));
+    const struct prop inside = P_BIN(PidTagSearchKey, BLOB_OF("\x03\x00\x05", 3)),
+                      front = P_BIN(PidTagSearchKey, BLOB_OF("\x01\x02", 2));
     assert_true(match(content(PidTagSearchKey, FL_SUBSTRING, 0, inside)));
     assert_false(match(content(PidTagSearchKey, FL_PREFIX, 0, inside)));
     assert_true(match(content(PidTagSearchKey, FL_PREFIX, 0, front)));
@@ -152,7 +159,8 @@ static void bytes_are_searched_as_bytes(void **state)
 static void a_multiple_value_passes_by_any_of_its_values(void **state)
 {
     (void)state;
-    const struct prop red = P_STR(PROP_AS(KEYWORDS, PtypString), "red"), cat = P_STR(PROP_AS(KEYWORDS, PtypString), "cat");
+    const struct prop red = P_STR(PROP_AS(KEYWORDS, PtypString), "red"),
+                      cat = P_STR(PROP_AS(KEYWORDS, PtypString), "cat");
     assert_true(match(property(KEYWORDS, RELOP_EQ, red)));
     assert_false(match(property(KEYWORDS, RELOP_EQ, cat)));
     assert_true(match(content(KEYWORDS, FL_SUBSTRING, FL_IGNORECASE, cat)));
@@ -165,14 +173,21 @@ static void a_multiple_value_passes_by_any_of_its_values(void **state)
 static void bits_sizes_and_two_properties_are_compared(void **state)
 {
     (void)state;
-    assert_true(match((struct restriction){ .type = RES_BITMASK, .tag = PidTagMessageFlags, .relop = 1, .number = 0x10 }));
-    assert_false(match((struct restriction){ .type = RES_BITMASK, .tag = PidTagMessageFlags, .relop = 0, .number = 0x10 }));
-    assert_true(match((struct restriction){ .type = RES_BITMASK, .tag = PidTagMessageFlags, .relop = 0, .number = 0x20 }));
-    assert_true(match((struct restriction){ .type = RES_SIZE, .tag = PidTagSearchKey, .relop = RELOP_EQ, .number = 5 }));
+    assert_true(
+        match((struct restriction){ .type = RES_BITMASK, .tag = PidTagMessageFlags, .relop = 1, .number = 0x10 }));
+    assert_false(
+        match((struct restriction){ .type = RES_BITMASK, .tag = PidTagMessageFlags, .relop = 0, .number = 0x10 }));
+    assert_true(
+        match((struct restriction){ .type = RES_BITMASK, .tag = PidTagMessageFlags, .relop = 0, .number = 0x20 }));
+    assert_true(
+        match((struct restriction){ .type = RES_SIZE, .tag = PidTagSearchKey, .relop = RELOP_EQ, .number = 5 }));
     assert_true(match((struct restriction){ .type = RES_SIZE, .tag = PidTagSubject, .relop = RELOP_GT, .number = 10 }));
-    assert_true(match((struct restriction){ .type = RES_COMPAREPROPS, .relop = RELOP_GT, .tag = PidTagImportance, .tag2 = PidTagPriority }));
-    assert_true(match((struct restriction){ .type = RES_COMPAREPROPS, .relop = RELOP_EQ, .tag = PidTagDisplayTo, .tag2 = PidTagDisplayCc }));
-    assert_false(match((struct restriction){ .type = RES_COMPAREPROPS, .relop = RELOP_EQ, .tag = PidTagDisplayTo, .tag2 = PidTagPriority }));
+    assert_true(match((struct restriction){
+        .type = RES_COMPAREPROPS, .relop = RELOP_GT, .tag = PidTagImportance, .tag2 = PidTagPriority }));
+    assert_true(match((struct restriction){
+        .type = RES_COMPAREPROPS, .relop = RELOP_EQ, .tag = PidTagDisplayTo, .tag2 = PidTagDisplayCc }));
+    assert_false(match((struct restriction){
+        .type = RES_COMPAREPROPS, .relop = RELOP_EQ, .tag = PidTagDisplayTo, .tag2 = PidTagPriority }));
 }
 
 static void lists_are_all_or_any_and_empty_ones_too(void **state)
@@ -194,9 +209,12 @@ static void a_subobject_passes_when_one_of_them_does(void **state)
     (void)state;
     const struct restriction carol = property(PidTagDisplayName, RELOP_EQ, P_STR(PidTagDisplayName, "carol"));
     const struct restriction dave = property(PidTagDisplayName, RELOP_EQ, P_STR(PidTagDisplayName, "dave"));
-    assert_true(match((struct restriction){ .type = RES_SUBOBJECT, .tag = PidTagMessageRecipients, .count = 1, .sub = &carol }));
-    assert_false(match((struct restriction){ .type = RES_SUBOBJECT, .tag = PidTagMessageRecipients, .count = 1, .sub = &dave }));
-    assert_false(match((struct restriction){ .type = RES_SUBOBJECT, .tag = PidTagMessageAttachments, .count = 1, .sub = &carol }));
+    assert_true(match(
+        (struct restriction){ .type = RES_SUBOBJECT, .tag = PidTagMessageRecipients, .count = 1, .sub = &carol }));
+    assert_false(
+        match((struct restriction){ .type = RES_SUBOBJECT, .tag = PidTagMessageRecipients, .count = 1, .sub = &dave }));
+    assert_false(match(
+        (struct restriction){ .type = RES_SUBOBJECT, .tag = PidTagMessageAttachments, .count = 1, .sub = &carol }));
 }
 
 int main(void)

@@ -4,8 +4,9 @@
 
 /* [MS-OXCROPS] 2.2.6.9.2: the response to RopGetMessageStatus has RopSetMessageStatus's id. */
 #define RESPONSE_ID(id) ((id) == 0x1F ? 0x20 : (id))
-#define ROW(id, name, indexes, always, code, failure)                                               \
-    [id] = { id, RESPONSE_ID(id), indexes, #name, &Rop##name##Request_wire, &Rop##name##Response_wire, always, code, failure },
+#define ROW(id, name, indexes, always, code, failure)                                                                  \
+    [id] = { id,   RESPONSE_ID(id), indexes, #name, &Rop##name##Request_wire, &Rop##name##Response_wire, always,       \
+             code, failure },
 #define ROP(id, name, indexes) ROW(id, name, indexes, false, 0, NULL)
 #define ROP_FAIL(id, name, indexes, code, failure) ROW(id, name, indexes, false, code, &failure##_wire)
 #define ROP_ALWAYS(id, name, indexes) ROW(id, name, indexes, true, 0, NULL)

@@ -63,11 +63,11 @@ static void indexes_stand_where_each_ROP_has_them(void **state)
     assert_int_equal(rop_response_index(&r), 3);
     r = request_both_ways("02 01 04 05 01 00 00 00 00 00 00 0D 00", "OpenFolder", 4, 5);
     assert_int_equal(r.logon_id, 1);
-    assert_int_equal(rop_response_index(&r), 5);                    /* the output is echoed */
+    assert_int_equal(rop_response_index(&r), 5); /* the output is echoed */
     r = request_both_ways("0C 00 07 08 0A", "SaveChangesMessage", 8, 7);
-    assert_int_equal(rop_response_index(&r), 7);                    /* ResponseHandleIndex stands first */
+    assert_int_equal(rop_response_index(&r), 7); /* ResponseHandleIndex stands first */
     r = request_both_ways("3A 00 01 02 10 00 00 00 00 00 00 00", "CopyToStream", 1, 2);
-    assert_int_equal(rop_response_index(&r), 1);                    /* the source is echoed */
+    assert_int_equal(rop_response_index(&r), 1); /* the source is echoed */
     r = request_both_ways("FE 00 02 01 00 00 00 00 00 00 00 00 00 00", "Logon", 2, 0);
     assert_int_equal(rop_response_index(&r), 2);
     assert_int_equal(((const struct RopLogonRequest *)r.body)->LogonFlags, 1);
@@ -76,8 +76,10 @@ static void indexes_stand_where_each_ROP_has_them(void **state)
 static void a_reserved_id_or_a_short_request_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = { "00 00 00", "28 00 00", "2A 00 00", "FF 00 00", "F9 00 00", "6E 00 00", "", "02", "02 00 00",
-                                         "1D 00 03 05 01 00 00 00 00 00 00" };
+    static const char *const wrong[] = {
+        "00 00 00", "28 00 00", "2A 00 00", "FF 00 00", "F9 00 00",
+        "6E 00 00", "",         "02",       "02 00 00", "1D 00 03 05 01 00 00 00 00 00 00"
+    };
     for (size_t i = 0; i < COUNTOF(wrong); i++) {
         struct rop_request request;
         struct wire_in in = reading(wrong[i]);
@@ -164,7 +166,7 @@ static void a_failure_is_the_code_alone_unless_the_ROP_has_more_to_say(void **st
     const struct RopCopyToFailure copied = { .DestHandleIndex = 7 };
     response_both_ways(0x02, ecNone, &opened, "02 01 00 00 00 00 01 00");
     response_both_ways(0x02, ecNotFound, NULL, "02 01 0F 01 04 80");
-    response_both_ways(0x1D, ecAccessDenied, NULL, "1D 01 05 00 07 80 00");      /* PartialCompletion comes always */
+    response_both_ways(0x1D, ecAccessDenied, NULL, "1D 01 05 00 07 80 00"); /* PartialCompletion comes always */
     response_both_ways(0x56, ecNone, &named, "56 01 00 00 00 00 02 00 01 80 00 00");
     response_both_ways(0x56, 0x00040380, &named, "56 01 80 03 04 00 02 00 01 80 00 00");
     response_both_ways(0x56, ecNotEnoughMemory, NULL, "56 01 0E 00 07 80");

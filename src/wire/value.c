@@ -11,24 +11,18 @@
 size_t prop_type_size(uint16_t type)
 {
     switch (type) {
-    case PtypBoolean:
-        return 1;
-    case PtypInteger16:
-        return 2;
+    case PtypBoolean: return 1;
+    case PtypInteger16: return 2;
     case PtypInteger32:
     case PtypFloating32:
-    case PtypErrorCode:
-        return 4;
+    case PtypErrorCode: return 4;
     case PtypFloating64:
     case PtypCurrency:
     case PtypFloatingTime:
     case PtypInteger64:
-    case PtypTime:
-        return 8;
-    case PtypGuid:
-        return 16;
-    default:
-        return 0;
+    case PtypTime: return 8;
+    case PtypGuid: return 16;
+    default: return 0;
     }
 }
 
@@ -118,7 +112,8 @@ const char *prop_name(uint32_t tag)
     pthread_once(&names_once, names_sort);
     const uint16_t type = twin(prop_value_type(tag));
     const char *found = NULL;
-    for (size_t i = names_at(PROP_TAG(0, PROP_ID(tag))); i < COUNTOF(names) && PROP_ID(names[i].tag) == PROP_ID(tag); i++) {
+    for (size_t i = names_at(PROP_TAG(0, PROP_ID(tag))); i < COUNTOF(names) && PROP_ID(names[i].tag) == PROP_ID(tag);
+         i++) {
         if (twin(PROP_TYPE(names[i].tag)) == type)
             return names[i].name;
         if (!found && PROP_ID(tag) < 0x8000)
@@ -185,7 +180,7 @@ static int compare_fixed(uint16_t type, const void *a, const void *b)
     const uint64_t x = number_load(a, size), y = number_load(b, size);
     if (type == PtypTime || type == PtypErrorCode || type == PtypBoolean)
         return sign(x > y, x < y);
-    const unsigned unused = 64 - 8 * (unsigned)size;               /* the sign bit comes to the top */
+    const unsigned unused = 64 - 8 * (unsigned)size; /* the sign bit comes to the top */
     return sign((int64_t)(x << unused) > (int64_t)(y << unused), (int64_t)(x << unused) < (int64_t)(y << unused));
 }
 

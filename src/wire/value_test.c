@@ -29,7 +29,8 @@ static void the_two_kinds_of_text_find_each_other(void **state)
 {
     (void)state;
     const struct prop props[] = { P_STR(PidTagSubject, "hello"), P_I32(PidTagImportance, 2),
-                                  P_STR(PROP_AS(PidTagDisplayName, PtypString8), "narrow"), P_ERR(PidTagBody, ecNotFound) };
+                                  P_STR(PROP_AS(PidTagDisplayName, PtypString8), "narrow"),
+                                  P_ERR(PidTagBody, ecNotFound) };
     assert_ptr_equal(prop_find(props, 4, PidTagSubject), &props[0]);
     assert_ptr_equal(prop_find(props, 4, PROP_AS(PidTagSubject, PtypString8)), &props[0]);
     assert_ptr_equal(prop_find(props, 4, PidTagDisplayName), &props[2]);
@@ -55,7 +56,9 @@ static void tags_have_the_specification_s_names(void **state)
 static void every_named_tag_is_found_by_its_name_alone(void **state)
 {
     (void)state;
-#define PROP(name, tag) assert_non_null(prop_name(tag)); assert_true(prop_type_known(PROP_TYPE(tag)));
+#define PROP(name, tag)                                                                                                \
+    assert_non_null(prop_name(tag));                                                                                   \
+    assert_true(prop_type_known(PROP_TYPE(tag)));
 #include "wire/proptag.def"
 #undef PROP
 }
@@ -73,11 +76,13 @@ static void values_have_the_order_of_their_type(void **state)
 {
     (void)state;
     assert_true(order(P_I32(T(PtypInteger32), -1), P_I32(T(PtypInteger32), 1)) < 0);
-    assert_true(order((struct prop){ .tag = T(PtypInteger16), .i16 = -300 }, (struct prop){ .tag = T(PtypInteger16), .i16 = 5 }) < 0);
+    assert_true(order((struct prop){ .tag = T(PtypInteger16), .i16 = -300 },
+                      (struct prop){ .tag = T(PtypInteger16), .i16 = 5 }) < 0);
     assert_true(order(P_I64(T(PtypInteger64), -5), P_I64(T(PtypInteger64), 5)) < 0);
     assert_true(order(P_TIME(T(PtypTime), 1), P_TIME(T(PtypTime), UINT64_MAX)) < 0);
     assert_true(order(P_BOOL(T(PtypBoolean), false), P_BOOL(T(PtypBoolean), true)) < 0);
-    assert_true(order((struct prop){ .tag = T(PtypFloating64), .f64 = -2.5 }, (struct prop){ .tag = T(PtypFloating64), .f64 = 1 }) < 0);
+    assert_true(order((struct prop){ .tag = T(PtypFloating64), .f64 = -2.5 },
+                      (struct prop){ .tag = T(PtypFloating64), .f64 = 1 }) < 0);
     assert_true(order((struct prop){ .tag = T(PtypFloating64), .f64 = 1 },
                       (struct prop){ .tag = T(PtypFloating64), .f64 = __builtin_nan("") }) < 0);
     assert_true(order(P_BIN(T(PtypBinary), BLOB_OF("ab", 2)), P_BIN(T(PtypBinary), BLOB_OF("abc", 3))) < 0);
@@ -168,7 +173,7 @@ static void a_copy_outlives_what_it_was_made_of(void **state)
 static void sizes_are_those_of_the_wire(void **state)
 {
     (void)state;
-    const char *text = "a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x93\xA7";          /* 1, 1, 1 and 2 units */
+    const char *text = "a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x93\xA7"; /* 1, 1, 1 and 2 units */
     const int16_t shorts[] = { 1, 2, 3 };
     const struct prop values[] = {
         P_STR(T(PtypString), text),

@@ -2,8 +2,8 @@
 /* The engine that walks the descriptions.  Every bound is checked here and in codec.c, nowhere else.
  *
  * What wire_get() allocates is bounded by what it read: no count is believed that the bytes left cannot hold,
- * so an input of n bytes costs at most a few hundred times n (a text of one letter, with talloc's header,
- * is the most expensive thing per byte). */
+ * so an input of n bytes costs less than 256 * n.  (Most expensive is text of one letter that is not ASCII: with
+ * talloc's header some 85 bytes for each of its own.) */
 #include "wire/wire.h"
 
 #include <assert.h>
@@ -84,7 +84,8 @@ static const char *get_wide(struct wire_in *in)
 /* [MS-OXCRPC] sessions may ask for any code page, but text that ends with one zero byte has none of UTF-16. */
 static unsigned narrow_codepage(unsigned codepage)
 {
-    return codepage == 0 || codepage == 1200 || codepage == 1201 || codepage == 12000 || codepage == 12001 ? 1252 : codepage;
+    return codepage == 0 || codepage == 1200 || codepage == 1201 || codepage == 12000 || codepage == 12001 ? 1252
+                                                                                                           : codepage;
 }
 
 /* False for EBCDIC, UTF-7 and the code pages that switch by escape sequences. */
@@ -141,19 +142,12 @@ void wire_put_text(struct wire_out *out, const char *text, bool wide)
 static const char *get_typed(struct wire_in *in)
 {
     switch (wire_get_uint(in, 1)) {
-    case 0:
-        return NULL;
-    case 1:
-        return "";
-    case 2:
-        return wire_get_text(in, false);
-    case 3:
-        return get_narrow(in, 28591);          /* each byte is the low byte of a UTF-16 unit */
-    case 4:
-        return wire_get_text(in, true);
-    default:
-        in->bad = true;
-        return NULL;
+    case 0: return NULL;
+    case 1: return "";
+    case 2: return wire_get_text(in, false);
+    case 3: return get_narrow(in, 28591); /* each byte is the low byte of a UTF-16 unit */
+    case 4: return wire_get_text(in, true);
+    default: in->bad = true; return NULL;
     }
 }
 
@@ -182,14 +176,10 @@ bool wire_condition_holds(const struct wire_field *f, const void *self)
 {
     const uint64_t v = load(self, f->of, f->of_size);
     switch (f->type) {
-    case WIRE_WHEN_ANY:
-        return (v & f->arg) != 0;
-    case WIRE_WHEN_NOT:
-        return (v & f->arg) != f->arg2;
-    case WIRE_WHEN_IN:
-        return v < 32 && (f->arg >> v & 1) != 0;
-    default:
-        return (v & f->arg) == f->arg2;
+    case WIRE_WHEN_ANY: return (v & f->arg) != 0;
+    case WIRE_WHEN_NOT: return (v & f->arg) != f->arg2;
+    case WIRE_WHEN_IN: return v < 32 && (f->arg >> v & 1) != 0;
+    default: return (v & f->arg) == f->arg2;
     }
 }
 
@@ -294,16 +284,12 @@ static void get_field(struct wire_in *in, const struct wire_field *f, void *self
 {
     const uint64_t of = f->of_size ? load(self, f->of, f->of_size) : 0;
     switch ((enum wire_type)f->type) {
-    case WIRE_BOOL:
-        FIELD_TO(bool, self, f) = wire_get_uint(in, 1) != 0;
-        break;
+    case WIRE_BOOL: FIELD_TO(bool, self, f) = wire_get_uint(in, 1) != 0; break;
     case WIRE_UINT:
     case WIRE_INT:
     case WIRE_TAG:
     case WIRE_TIME:
-    case WIRE_ID:
-        store(self, f->offset, f->arg, wire_get_uint(in, f->arg));
-        break;
+    case WIRE_ID: store(self, f->offset, f->arg, wire_get_uint(in, f->arg)); break;
     case WIRE_GUID:
     case WIRE_BYTES: {
         const struct blob b = wire_get_bytes(in, f->arg);
@@ -312,55 +298,28 @@ static void get_field(struct wire_in *in, const struct wire_field *f, void *self
         break;
     }
     case WIRE_BLOB:
-    case WIRE_SECRET:
-        FIELD_TO(struct blob, self, f) = wire_get_bytes(in, (size_t)of);
-        break;
-    case WIRE_REST:
-        FIELD_TO(struct blob, self, f) = wire_get_bytes(in, wire_left(in));
-        break;
+    case WIRE_SECRET: FIELD_TO(struct blob, self, f) = wire_get_bytes(in, (size_t)of); break;
+    case WIRE_REST: FIELD_TO(struct blob, self, f) = wire_get_bytes(in, wire_left(in)); break;
     case WIRE_ASCII:
-    case WIRE_WIDE:
-        FIELD_TO(const char *, self, f) = wire_get_text(in, f->type == WIRE_WIDE);
-        break;
-    case WIRE_STR:
-        FIELD_TO(const char *, self, f) = wire_get_text(in, (of & f->arg) != 0);
-        break;
-    case WIRE_TYPED:
-        FIELD_TO(const char *, self, f) = get_typed(in);
-        break;
+    case WIRE_WIDE: FIELD_TO(const char *, self, f) = wire_get_text(in, f->type == WIRE_WIDE); break;
+    case WIRE_STR: FIELD_TO(const char *, self, f) = wire_get_text(in, (of & f->arg) != 0); break;
+    case WIRE_TYPED: FIELD_TO(const char *, self, f) = get_typed(in); break;
     case WIRE_UINTS:
     case WIRE_IDS:
     case WIRE_TAGS:
-    case WIRE_COLUMNS:
-        get_numbers(in, f, self, of);
-        break;
+    case WIRE_COLUMNS: get_numbers(in, f, self, of); break;
     case WIRE_ASCIIS:
-    case WIRE_WIDES:
-        get_texts(in, f, self, of);
-        break;
-    case WIRE_PROP:
-        FIELD_TO(struct prop, self, f) = wire_get_prop(in);
-        break;
-    case WIRE_PROPS:
-        get_props(in, f, self, of);
-        break;
-    case WIRE_ROW:
-        FIELD_TO(struct props, self, f) = f->of_size ? get_row_of(in, of) : wire_get_row(in);
-        break;
-    case WIRE_ROWS:
-        get_rows(in, f, self, of);
-        break;
+    case WIRE_WIDES: get_texts(in, f, self, of); break;
+    case WIRE_PROP: FIELD_TO(struct prop, self, f) = wire_get_prop(in); break;
+    case WIRE_PROPS: get_props(in, f, self, of); break;
+    case WIRE_ROW: FIELD_TO(struct props, self, f) = f->of_size ? get_row_of(in, of) : wire_get_row(in); break;
+    case WIRE_ROWS: get_rows(in, f, self, of); break;
     case WIRE_RESTRICTION:
         FIELD_TO(const struct restriction *, self, f) = wire_left(in) ? wire_get_restriction(in) : NULL;
         break;
-    case WIRE_SUB:
-        wire_get(in, f->sub, (uint8_t *)self + f->offset);
-        break;
-    case WIRE_SUBS:
-        get_subs(in, f, self, of);
-        break;
-    default:
-        assert(!"a field that the walk handles");
+    case WIRE_SUB: wire_get(in, f->sub, (uint8_t *)self + f->offset); break;
+    case WIRE_SUBS: get_subs(in, f, self, of); break;
+    default: assert(!"a field that the walk handles");
     }
 }
 
@@ -423,59 +382,39 @@ static void put_field(struct wire_out *out, const struct wire_field *f, const vo
 {
     const uint64_t of = f->of_size ? load(self, f->of, f->of_size) : 0;
     switch ((enum wire_type)f->type) {
-    case WIRE_BOOL:
-        wire_put_uint(out, FIELD(bool, self, f), 1);
-        break;
+    case WIRE_BOOL: wire_put_uint(out, FIELD(bool, self, f), 1); break;
     case WIRE_UINT:
     case WIRE_INT:
     case WIRE_TAG:
     case WIRE_TIME:
-    case WIRE_ID:
-        wire_put_uint(out, load(self, f->offset, f->arg), f->arg);
-        break;
+    case WIRE_ID: wire_put_uint(out, load(self, f->offset, f->arg), f->arg); break;
     case WIRE_GUID:
-    case WIRE_BYTES:
-        wire_put_bytes(out, BLOB_OF((const uint8_t *)self + f->offset, f->arg));
-        break;
+    case WIRE_BYTES: wire_put_bytes(out, BLOB_OF((const uint8_t *)self + f->offset, f->arg)); break;
     case WIRE_BLOB:
     case WIRE_SECRET:
-        assert(FIELD(struct blob, self, f).size == of);   /* the caller sets both */
+        assert(FIELD(struct blob, self, f).size == of); /* the caller sets both */
         wire_put_bytes(out, FIELD(struct blob, self, f));
         break;
-    case WIRE_REST:
-        wire_put_bytes(out, FIELD(struct blob, self, f));
-        break;
+    case WIRE_REST: wire_put_bytes(out, FIELD(struct blob, self, f)); break;
     case WIRE_ASCII:
-    case WIRE_WIDE:
-        wire_put_text(out, FIELD(const char *, self, f), f->type == WIRE_WIDE);
-        break;
-    case WIRE_STR:
-        wire_put_text(out, FIELD(const char *, self, f), (of & f->arg) != 0);
-        break;
-    case WIRE_TYPED:
-        put_typed(out, FIELD(const char *, self, f));
-        break;
+    case WIRE_WIDE: wire_put_text(out, FIELD(const char *, self, f), f->type == WIRE_WIDE); break;
+    case WIRE_STR: wire_put_text(out, FIELD(const char *, self, f), (of & f->arg) != 0); break;
+    case WIRE_TYPED: put_typed(out, FIELD(const char *, self, f)); break;
     case WIRE_UINTS:
     case WIRE_IDS:
     case WIRE_TAGS:
-    case WIRE_COLUMNS:
-        put_numbers(out, f, self, of);
-        break;
+    case WIRE_COLUMNS: put_numbers(out, f, self, of); break;
     case WIRE_ASCIIS:
     case WIRE_WIDES:
         for (uint64_t i = 0; i < of; i++)
             wire_put_text(out, FIELD(const char *const *, self, f)[i], f->type == WIRE_WIDES);
         break;
-    case WIRE_PROP:
-        wire_put_prop(out, &FIELD(struct prop, self, f));
-        break;
+    case WIRE_PROP: wire_put_prop(out, &FIELD(struct prop, self, f)); break;
     case WIRE_PROPS:
         for (uint64_t i = 0; i < of; i++)
             wire_put_prop(out, &FIELD(const struct prop *, self, f)[i]);
         break;
-    case WIRE_ROW:
-        wire_put_row(out, &FIELD(struct props, self, f));
-        break;
+    case WIRE_ROW: wire_put_row(out, &FIELD(struct props, self, f)); break;
     case WIRE_ROWS:
         for (uint64_t i = 0; i < of; i++)
             wire_put_row(out, &FIELD(const struct props *, self, f)[i]);
@@ -484,14 +423,9 @@ static void put_field(struct wire_out *out, const struct wire_field *f, const vo
         if (FIELD(const struct restriction *, self, f))
             wire_put_restriction(out, FIELD(const struct restriction *, self, f));
         break;
-    case WIRE_SUB:
-        wire_put(out, f->sub, (const uint8_t *)self + f->offset);
-        break;
-    case WIRE_SUBS:
-        put_subs(out, f, self, of);
-        break;
-    default:
-        assert(!"a field that the walk handles");
+    case WIRE_SUB: wire_put(out, f->sub, (const uint8_t *)self + f->offset); break;
+    case WIRE_SUBS: put_subs(out, f, self, of); break;
+    default: assert(!"a field that the walk handles");
     }
 }
 
