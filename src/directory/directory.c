@@ -22,7 +22,7 @@ void account_complete(TALLOC_CTX *arena, const struct org_settings *s, struct ac
     const struct org_database *database = org_database_by_guid(s, account->database_guid);
     account->logon_name = talloc_asprintf(arena, "%s\\%s", s->netbios_name, account->sam_account_name);
     account->database = database ? database->name : "";
-    account->store_url = database ? org_mailbox_url(arena, database, account->mailbox_guid) : "";
+    account->store_url = database ? database->url : "";
 }
 
 static void see_settings(struct directory *d)

@@ -28,7 +28,7 @@ struct account {
     const char *legacy_dn;                  /* /o=ORG/ou=.../cn=Recipients/cn=HEX-alias; never changes */
     struct guid database_guid;
     const char *database;                   /* DB01 */
-    const char *store_url;                  /* this mailbox's own place: sqlite:/.../GUID.db or postgresql://... */
+    const char *store_url;                  /* its database, as store_create and store_get take it */
     enum org_switch mapi_http_enabled;
     bool block_external;                    /* MAPIBlockOutlookExternalConnectivity */
     bool mapi_enabled;

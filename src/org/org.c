@@ -87,14 +87,6 @@ char *org_url_shown(TALLOC_CTX *owner, const char *data_dir, const char *kept)
     return talloc_strdup(owner, kept);
 }
 
-char *org_mailbox_url(TALLOC_CTX *arena, const struct org_database *database, struct guid mailbox)
-{
-    char text[GUID_TEXT_SIZE];
-    if (text_is_prefix(database->url, SQLITE_SCHEME))
-        return talloc_asprintf(arena, "%s/%s.db", database->url, guid_text(mailbox, text));
-    return talloc_strdup(arena, database->url);
-}
-
 /* Makes the folder with its parents; others may not look into it. */
 static enum ec make_folder(const char *path)
 {

@@ -106,8 +106,6 @@ const struct org_virtual_directory *org_directory_named(const struct org_setting
 /* Which URLs or host names there are, as policy_decide() takes them. */
 enum policy_sides org_urls(const struct org_virtual_directory *);           /* NULL: POLICY_NOWHERE */
 enum policy_sides org_hosts(const struct org_virtual_directory *);
-/* The database's place for one mailbox: sqlite:/folder/GUID.db, or the database's own URL. */
-char *org_mailbox_url(TALLOC_CTX *arena, const struct org_database *, struct guid mailbox);
 
 /* Changes: any thread, on the disk when the call returns.  They take a whole row, copied from the picture and
  * altered; `add` fills guid, times and version by itself.  ecObjectModified: the row has changed meanwhile;
