@@ -13,6 +13,19 @@ enum rop_indexes {     /* handle indexes of the request; the one that the respon
 };
 #define ROP_ANY_FAILURE 0xFFFFFFFFu
 
+/* RopRelease = 0x01, RopOpenFolder = 0x02, ... */
+enum rop_id {
+#define ROP(id, name, indexes)                               Rop##name = id,
+#define ROP_FAIL(id, name, indexes, code, failure)           Rop##name = id,
+#define ROP_ALWAYS(id, name, indexes)                        Rop##name = id,
+#define ROP_ALWAYS_FAIL(id, name, indexes, code, failure)    Rop##name = id,
+#include "wire/rops.def"
+#undef ROP
+#undef ROP_FAIL
+#undef ROP_ALWAYS
+#undef ROP_ALWAYS_FAIL
+};
+
 struct rop_wire {
     uint8_t id, response_id;               /* response_id differs for RopGetMessageStatus alone */
     enum rop_indexes indexes;
