@@ -33,7 +33,7 @@ struct pg_statement {
 static const struct sql_advice advice[] = {
     { ecLoginFailure, "check user and password in the URL, and pg_hba.conf on the server" },
     { ecNotFound,     "make the database first (createdb)" },
-    { ecServerBusy,   "if it stays, see that PostgreSQL runs, can be reached, has connections left and no transaction that hangs" },
+    { ecServerBusy,   "if it stays, see that PostgreSQL runs, can be reached, and no transaction in it hangs" },
     { ecAccessDenied, "grant the user the right to make and use tables in the database" },
     { ecDiskFull,     "free some space on the database server's disk" },
     { ecCorruptStore, "stop the server and restore the database from a backup" },
@@ -199,7 +199,7 @@ static enum ec connect_again(struct sql *db)
         PQsetNoticeProcessor(conn, notice, db);
         return set_up(db, conn);
     }
-    const bool slow = clock_ms() - began > 2000;       /* nobody answers: that is known, and asking again takes as long */
+    const bool slow = clock_ms() - began > 2000;       /* nobody answers, and asking again would take as long */
     enum ec ec = refused(db, conn, !slow);
     PQfinish(conn);
     pg->conn = NULL;

@@ -70,8 +70,8 @@ static bool pg_ctl(const struct keeper *k, const char *order, const char *mode)
 static bool make_cluster(const struct keeper *k)
 {
     char *password = talloc_asprintf(k, "--pwfile=%s/password", k->folder);
-    return run(k, "initdb", (const char *const[]){ "initdb", "-D", k->data, "-U", "oxcart", password, "-A", "scram-sha-256",
-                                                   "-E", "UTF8", "--locale=C", "--no-sync", NULL });
+    return run(k, "initdb", (const char *const[]){ "initdb", "-D", k->data, "-U", "oxcart", password, "-A",
+                                                   "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", NULL });
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
@@ -182,9 +182,10 @@ static struct keeper *prepare(TALLOC_CTX *arena, enum postgres_speed speed, cons
         talloc_free(k);
         return NULL;
     }
-    k->options = talloc_asprintf(k, "-c fsync=%s -c full_page_writes=%s -c listen_addresses='' -c unix_socket_directories=%s "
-                                 "-c shared_buffers=16MB -c max_connections=60 -c autovacuum=off",
-                                 speed == POSTGRES_FAST ? "off" : "on", speed == POSTGRES_FAST ? "off" : "on", k->folder);
+    const char *durable = speed == POSTGRES_DURABLE ? "on" : "off";
+    k->options = talloc_asprintf(k, "-c fsync=%s -c full_page_writes=%s -c listen_addresses='' "
+                                 "-c unix_socket_directories=%s -c shared_buffers=16MB -c max_connections=60 "
+                                 "-c autovacuum=off", durable, durable, k->folder);
     return k;
 }
 

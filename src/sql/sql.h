@@ -45,7 +45,7 @@ void sql_wait_at_most(struct sql *, unsigned milliseconds);
  * before its end.  Nothing to do on SQLite. */
 void sql_take_turns(struct sql *, int64_t key);
 
-/* Values for $1, $2 ...  Texts and blobs are borrowed for the call alone. */
+/* Values for $1, $2 ...  Texts and blobs are borrowed for the call alone.  A blob of no bytes is not NULL. */
 enum sql_type { SQL_NULL, SQL_INT, SQL_REAL, SQL_TEXT, SQL_BLOB };
 struct sql_value {
     enum sql_type type;
@@ -88,14 +88,14 @@ struct sql_tx sql_begin(struct sql *);
 struct sql_tx sql_read(struct sql *);         /* reads only, one snapshot; sql_begin inside it is a mistake (assert) */
 struct sql_tx sql_savepoint(struct sql *);    /* as sql_begin, but inside another one its failure undoes itself alone */
 enum ec sql_end(struct sql_tx *);             /* also closes rows that are still open */
-void sql_abort(struct sql_tx *, enum ec);     /* the caller's own error sticks */
+void sql_abort(struct sql_tx *, enum ec);     /* the caller's own error sticks; ecNone does nothing */
 bool sql_failed(const struct sql_tx *);       /* something sticks, here or in an outer or inner transaction */
 
 /* One statement, run to its end. */
 int64_t sql_exec(struct sql_tx *, const char *sql, struct sql_bind);          /* the number of rows affected */
 int64_t sql_int(struct sql_tx *, const char *sql, struct sql_bind);           /* NULL: 0; no row: ecNotFound sticks */
 int64_t sql_int_or(struct sql_tx *, int64_t otherwise, const char *sql, struct sql_bind);     /* no row, or NULL */
-char *sql_text(TALLOC_CTX *arena, struct sql_tx *, const char *sql, struct sql_bind);         /* as sql_int; never NULL */
+char *sql_text(TALLOC_CTX *arena, struct sql_tx *, const char *sql, struct sql_bind);         /* likewise; never NULL */
 struct blob sql_blob(TALLOC_CTX *arena, struct sql_tx *, const char *sql, struct sql_bind);
 
 /* Rows.  Other statements may run between two sql_next, the same one too; do not change the rows that are being
@@ -109,7 +109,7 @@ struct sql_rows {
     struct sql_statement *statement;
 };
 struct sql_rows sql_query(struct sql_tx *, const char *sql, struct sql_bind);
-struct sql_rows sql_one(struct sql_tx *, const char *sql, struct sql_bind);   /* on its first row; none: ecNotFound sticks */
+struct sql_rows sql_one(struct sql_tx *, const char *sql, struct sql_bind);   /* on the first row, or as sql_int */
 bool sql_next(struct sql_rows *);
 void sql_done(struct sql_rows *);
 /* Columns count from 0.  NULL reads as 0, "" or no bytes; another type than asked for is a mistake (ecError sticks),

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SQLite: one file, any number of readers and one writer at a time (WAL). */
 #include "sql/engine.h"
+#include "sql/turn.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 struct lite {
     sqlite3 *db;
     sqlite3_stmt *controls[SQL_CONTROLS];
+    struct turn *turn;                        /* the file's, which a writer takes before SQLite's own lock */
+    bool has_turn;
 };
 
 struct lite_statement {
@@ -24,7 +26,7 @@ static const struct sql_advice advice[] = {
     { ecAccessDenied, "give the service's user the right to read and write the file and its folder" },
     { ecNotFound,     "make the folder first" },
     { ecDiskFull,     "free some space on this disk" },
-    { ecCorruptStore, "stop the server and restore the file from a backup; `sqlite3 FILE .recover` saves what is left" },
+    { ecCorruptStore, "stop the server, restore the file from a backup (`sqlite3 FILE .recover` saves what is left)" },
     { ecServerBusy,   "if it stays, see which other process keeps the file locked (fuser FILE)" },
     { ecInsufficientResrc, "raise the limit of open files (LimitNOFILE= in the service's unit)" },
     { ecReadFault,    "the disk fails: look at the kernel's log, and move the file to a sound disk" },
@@ -107,11 +109,21 @@ static enum ec make_file(struct sql *db)
     return sql_set_error(db, ec_of_errno(errno), NULL, "cannot be created (%s)", strerror(errno));
 }
 
+static void give_turn(struct lite *lite)
+{
+    if (lite->has_turn)
+        turn_give(lite->turn);
+    lite->has_turn = false;
+}
+
 static int lite_free(struct lite *lite)
 {
     for (size_t i = 0; i < COUNTOF(lite->controls); i++)
         sqlite3_finalize(lite->controls[i]);
     sqlite3_close_v2(lite->db);               /* waits for statements whose owner goes after this one */
+    give_turn(lite);
+    if (lite->turn)
+        turn_leave(lite->turn);
     return 0;
 }
 
@@ -121,12 +133,13 @@ static enum ec run(struct sql *db, const char *text)
     return sqlite3_exec(lite->db, text, NULL, NULL, NULL) == SQLITE_OK ? ecNone : failed(db, NULL);
 }
 
-/* Of several processes that change a new file to WAL at once, SQLite tells all but one BUSY without waiting. */
+/* Pages of 8 KB: rows of 2 to 3 KB, which messages are, leave half of a 4 KB page empty.
+ * Of several processes that change a new file to WAL at once, SQLite tells all but one BUSY without waiting. */
 static enum ec use_wal(struct sql *db)
 {
     struct lite *lite = db->own;
     const uint64_t until = clock_ms() + db->wait_ms;
-    while (sqlite3_exec(lite->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK) {
+    while (sqlite3_exec(lite->db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK) {
         if (sqlite3_errcode(lite->db) % 256 != SQLITE_BUSY || clock_ms() > until)
             return failed(db, NULL);
         sqlite3_sleep(5);
@@ -162,6 +175,10 @@ static enum ec lite_open(struct sql *db)
     sqlite3_db_config(lite->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);          /* "x" is a name, as in PostgreSQL */
     sqlite3_db_config(lite->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_busy_timeout(lite->db, (int)db->wait_ms);
+    struct stat file;
+    if (stat(db->name, &file))
+        return sql_set_error(db, ec_of_errno(errno), NULL, "cannot be examined (%s)", strerror(errno));
+    lite->turn = turn_join(&file);
     ec = use_wal(db);
     return ec ? ec : run(db, settings);
 }
@@ -184,20 +201,43 @@ static const char *const control_texts[SQL_CONTROLS] = {
     [SQL_ROLLBACK_TO] = "ROLLBACK TO s",
 };
 
-static enum ec lite_control(struct sql *db, enum sql_control control)
+static enum ec step_control(struct sql *db, enum sql_control control)
 {
     struct lite *lite = db->own;
-    if (control == SQL_ROLLBACK && sqlite3_get_autocommit(lite->db))
-        return ecNone;                        /* a full disk, say, has rolled back already */
-    if (control == SQL_ROLLBACK_TO && sqlite3_get_autocommit(lite->db))
-        return ecError;                       /* likewise, and everything: the error that did it stands */
     sqlite3_stmt **st = &lite->controls[control];
     if (!*st && sqlite3_prepare_v3(lite->db, control_texts[control], -1, SQLITE_PREPARE_PERSISTENT, st, NULL))
         return failed(db, NULL);
     enum ec ec = sqlite3_step(*st) == SQLITE_DONE ? ecNone : failed(db, NULL);
     sqlite3_reset(*st);
-    if (control == SQL_ROLLBACK_TO && !ec)
-        return lite_control(db, SQL_RELEASE);
+    return ec;
+}
+
+static enum ec begin_write(struct sql *db)
+{
+    struct lite *lite = db->own;
+    lite->has_turn = turn_take(lite->turn, db->wait_ms);
+    if (!lite->has_turn)
+        return sql_set_error(db, ecServerBusy, NULL, "other writers took longer than %u ms", db->wait_ms);
+    return step_control(db, SQL_BEGIN_WRITE);
+}
+
+/* A full disk, say, has rolled back everything already. */
+static enum ec roll_back(struct sql *db, enum sql_control control)
+{
+    if (sqlite3_get_autocommit(((struct lite *)db->own)->db))
+        return control == SQL_ROLLBACK ? ecNone : ecError;     /* no savepoint: the error that did it stands */
+    enum ec ec = step_control(db, control);
+    return ec || control == SQL_ROLLBACK ? ec : step_control(db, SQL_RELEASE);
+}
+
+static enum ec lite_control(struct sql *db, enum sql_control control)
+{
+    if (control == SQL_BEGIN_WRITE)
+        return begin_write(db);
+    const bool back = control == SQL_ROLLBACK || control == SQL_ROLLBACK_TO;
+    enum ec ec = back ? roll_back(db, control) : step_control(db, control);
+    if (control == SQL_ROLLBACK || (control == SQL_COMMIT && !ec))
+        give_turn(db->own);
     return ec;
 }
 
