@@ -73,18 +73,21 @@ enum ec store_folder_row(TALLOC_CTX *arena, struct store *st, uint64_t fid, stru
 static const char folder_adjust_sql[] =
     "UPDATE folder SET total = total + $3, unread = unread + $4, associated = associated + $5, size = size + $6,"
     "  associated_size = associated_size + $7, deleted_total = deleted_total + $8, content_time = $9"
-    " WHERE mb = $1 AND fid = $2 RETURNING total, unread, parent";
+    " WHERE mb = $1 AND fid = $2 AND deleted IS NULL RETURNING total, unread, parent, type";
 
+/* A search folder shows messages of others and has none ([MS-OXCFOLD] 1.3). */
 void folder_adjust(struct store_tx *tx, uint64_t fid, const struct folder_delta *d)
 {
     struct sql_rows rows = sql_one(&tx->sql, folder_adjust_sql,
         BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(d->total), B_INT(d->unread), B_INT(d->associated),
              B_INT(d->size), B_INT(d->associated_size), B_INT(d->deleted), B_INT((int64_t)tx->now)));
     const struct store_change change = {
-        .kind = STORE_MODIFIED, .fid = store_id(fid), .counts_changed = d->total || d->unread || d->associated,
+        .kind = STORE_MODIFIED, .fid = store_id(fid), .counts_changed = d->total || d->unread || d->associated, .many = d->many,
         .total = (uint32_t)sql_col_int(&rows, 0), .unread = (uint32_t)sql_col_int(&rows, 1),
         .parent = store_id((uint64_t)sql_col_int(&rows, 2)),
     };
+    if (sql_col_int(&rows, 3) == FOLDER_SEARCH)
+        sql_abort(&tx->sql, ecAccessDenied);
     sql_done(&rows);
     change_add(tx, &change);
 }
@@ -229,7 +232,6 @@ struct edit {
     struct store_tx tx;
     struct folder_row row;
     struct item item;
-    bool renamed;
     uint32_t *tags, tag_count;                   /* changed ones */
 };
 
@@ -321,7 +323,7 @@ static enum ec edit_set(struct edit *edit, const struct prop *p)
     enum ec ec = item_check(p);
     if (ec)
         return ec;
-    if (rule == COMPUTED || rule == COLUMN)
+    if (rule == COMPUTED || rule == HANDLED)
         ec = rule == COMPUTED ? ecComputed : set_column(edit, p);
     else
         item_set(&edit->item, p);
@@ -348,7 +350,7 @@ static enum ec edit_unset(struct edit *edit, uint32_t tag)
     const enum computed_rule rule = folder_rule(tag);
     if (rule == COMPUTED || PROP_ID(tag) == PROP_ID(PidTagDisplayName))
         return ecAccessDenied;
-    if (rule == COLUMN)
+    if (rule == HANDLED)
         set_column(edit, &(struct prop){ .tag = PROP_ID(tag) == PROP_ID(PidTagAttributeHidden) ? PidTagAttributeHidden
                                                 : PROP_AS(tag, PtypString) });
     else if (!item_has(&edit->item, tag))
@@ -366,6 +368,18 @@ enum ec store_folder_unset(struct store *st, uint64_t fid, const uint32_t *tags,
     edit_begin(arena, &edit, st, fid, count);
     for (uint32_t i = 0; i < count; i++)
         results[i] = edit_unset(&edit, tags[i]);
+    const enum ec ec = edit_end(arena, &edit);
+    talloc_free(arena);
+    return ec;
+}
+
+enum ec folder_put_spool(struct store *st, uint64_t fid, uint32_t tag, struct spool *spool)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    struct edit edit;
+    edit_begin(arena, &edit, st, fid, 1);
+    item_set_spool(&edit.item, tag, spool);
+    edit.tags[edit.tag_count++] = tag;
     const enum ec ec = edit_end(arena, &edit);
     talloc_free(arena);
     return ec;

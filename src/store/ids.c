@@ -2,6 +2,8 @@
 /* Identifiers: [MS-OXCDATA] 2.2.  Inside this room an id is its counter; on the wire it is replica id 1 and the
  * counter with its most significant byte first. */
 #include "store/internal.h"
+#include "wire/entry_id.h"
+#include "wire/guids.h"
 
 enum { COUNTER_BYTES = 6, GID_BYTES = 22, XID_MIN = 17, XID_MAX = 24 };
 
@@ -47,6 +49,12 @@ struct blob gid_of(TALLOC_CTX *arena, struct guid replica, uint64_t counter)
     memcpy(gid, replica.bytes, sizeof replica.bytes);
     put_counter(gid + sizeof replica.bytes, counter);
     return BLOB_OF(gid, GID_BYTES);
+}
+
+uint64_t counter_of_gid(const struct store *st, struct blob gid)
+{
+    const size_t guid = sizeof st->replica.bytes;
+    return gid.size == GID_BYTES && memcmp(gid.data, st->replica.bytes, guid) == 0 ? get_counter(gid.data + guid) : 0;
 }
 
 /* [MS-OXCFXICS] 2.2.2.3: SizedXids ascend by GUID, one of each.  Damaged lists end where the damage begins. */
@@ -144,38 +152,24 @@ struct blob store_message_entry_id(TALLOC_CTX *arena, const struct store *st, ui
 /* 2.2.4.3.  The server's name is not part of what identifies a store and stays empty: a mailbox may move. */
 struct blob store_entry_id(TALLOC_CTX *arena, const struct store *st)
 {
-    static const uint8_t wrapper[] = { 0x38, 0xA1, 0xBB, 0x10, 0x05, 0xE5, 0x10, 0x1A, 0xA1, 0xBB, 0x08, 0x00,
-                                       0x2B, 0x2A, 0x56, 0xC2 };
-    static const uint8_t provider[] = { 0x1B, 0x55, 0xFA, 0x20, 0xAA, 0x66, 0x11, 0xCD, 0x9B, 0xC8, 0x00, 0xAA,
-                                        0x00, 0x2F, 0xC4, 0x5A };
     static const char dll[14] = "emsmdb.dll";
     struct buf id;
     buf_init(&id, arena);
     buf_add(&id, "\0\0\0", 4);
-    buf_add(&id, wrapper, sizeof wrapper);
+    buf_add(&id, MUIDSTOREWRAP.bytes, sizeof MUIDSTOREWRAP.bytes);
     buf_add(&id, "\0", 2);
     buf_add(&id, dll, sizeof dll);
     buf_add(&id, "\0\0\0", 4);
-    buf_add(&id, provider, sizeof provider);
+    buf_add(&id, MUIDPRIVATESTORE.bytes, sizeof MUIDPRIVATESTORE.bytes);
     put_le32(buf_grow(&id, 4), 0x0C);
     buf_add(&id, "", 1);
     buf_add(&id, st->identity.legacy_dn, strlen(st->identity.legacy_dn) + 1);
     return buf_blob(&id);
 }
 
-/* 2.2.5.2, of the mailbox's owner */
 struct blob owner_entry_id(TALLOC_CTX *arena, const struct store *st)
 {
-    static const uint8_t provider[] = { 0xDC, 0xA7, 0x40, 0xC8, 0xC0, 0x42, 0x10, 0x1A, 0xB4, 0xB9, 0x08, 0x00,
-                                        0x2B, 0x2F, 0xE1, 0x82 };
-    struct buf id;
-    buf_init(&id, arena);
-    buf_add(&id, "\0\0\0", 4);
-    buf_add(&id, provider, sizeof provider);
-    put_le32(buf_grow(&id, 4), 1);
-    put_le32(buf_grow(&id, 4), 0);
-    buf_add(&id, st->identity.legacy_dn, strlen(st->identity.legacy_dn) + 1);
-    return buf_blob(&id);
+    return address_book_entry_id(arena, st->identity.legacy_dn, DT_MAILUSER);
 }
 
 /* ---- replicas: [MS-OXCSTOR] 3.2.5.8, 3.2.5.9 ---- */
@@ -195,7 +189,7 @@ static struct guid guid_of_blob(struct blob bytes)
     return guid;
 }
 
-/* R: an id of a replica that nobody has told us about is ecNotFound. */
+/* An id of a replica that nobody has told us about is ecNotFound. */
 enum ec store_long_term_id(struct store *st, uint64_t id, struct LongTermId *out)
 {
     uint8_t bytes[8];

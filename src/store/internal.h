@@ -42,7 +42,7 @@ uint64_t take_counters(struct store_tx *, uint32_t count);     /* the first of `
 void change_add(struct store_tx *, const struct store_change *);      /* copies; announced if the commit succeeds */
 
 /* ---- computed properties (computed.def) ---- */
-enum computed_rule { PLAIN, COMPUTED, COLUMN, DEFAULT };       /* PLAIN: in no row of the table */
+enum computed_rule { PLAIN, COMPUTED, HANDLED, DEFAULT };       /* PLAIN: in no row of the table */
 /* The tag that a getter answers for: PidTagMessageSize has two types. */
 static inline uint32_t computed_tag(uint32_t tag, uint32_t asked)
 {
@@ -90,8 +90,10 @@ uint64_t folder_by_name(struct store_tx *, uint64_t parent, const char *name);  
 void folder_require_parent(struct store_tx *, uint64_t fid);
 bool folder_is_below(struct store_tx *, uint64_t fid, uint64_t ancestor);          /* or the same */
 bool folder_is_special(uint64_t fid);
+enum ec folder_put_spool(struct store *, uint64_t fid, uint32_t tag, struct spool *);      /* a stream's */
 struct folder_delta {
     int64_t total, unread, associated, size, associated_size, deleted;
+    int64_t many;                                /* not 0: the messages themselves are not announced */
 };
 void folder_adjust(struct store_tx *, uint64_t fid, const struct folder_delta *);
 
@@ -146,6 +148,7 @@ const char *recipients_display(TALLOC_CTX *, const struct store_recipient *, uin
 /* ---- ids (ids.c) ---- */
 enum tombstone { TOMBSTONE_MESSAGE = 1, TOMBSTONE_ASSOCIATED = 2, TOMBSTONE_FOLDER = 3 };
 struct blob gid_of(TALLOC_CTX *, struct guid replica, uint64_t counter);                       /* 22 bytes */
+uint64_t counter_of_gid(const struct store *, struct blob gid);      /* 0: not an id of this mailbox */
 struct blob pcl_of(TALLOC_CTX *, const struct store *, struct blob others, struct blob change_key, uint64_t cn);
 struct blob store_entry_id(TALLOC_CTX *, const struct store *);
 struct blob owner_entry_id(TALLOC_CTX *, const struct store *);                                /* address book */

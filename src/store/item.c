@@ -107,6 +107,15 @@ uint32_t item_tags(TALLOC_CTX *arena, const struct item *item, uint32_t **tags)
     return count;
 }
 
+uint32_t item_changes(TALLOC_CTX *arena, const struct item *item, const uint32_t **tags)
+{
+    uint32_t *all = talloc_array(arena, uint32_t, item->count);
+    for (uint32_t i = 0; i < item->count; i++)
+        all[i] = item->changes[i].tag;
+    *tags = all;
+    return item->count;
+}
+
 const uint32_t *tags_join(TALLOC_CTX *arena, const uint32_t *computed, uint32_t count, const uint32_t *own,
                           uint32_t own_count, uint32_t *joined)
 {

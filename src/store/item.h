@@ -49,6 +49,7 @@ void item_get(TALLOC_CTX *arena, struct store *, const struct item *, uint32_t t
 void item_convert(TALLOC_CTX *arena, uint32_t tag, size_t limit, bool cut, struct prop *);
 /* All tags, ascending. */
 uint32_t item_tags(TALLOC_CTX *arena, const struct item *, uint32_t **tags);
+uint32_t item_changes(TALLOC_CTX *arena, const struct item *, const uint32_t **tags);     /* set or removed */
 uint64_t item_size(const struct item *);         /* bytes, about */
 
 enum ec item_check(const struct prop *);         /* a value that can be kept? */

@@ -1,230 +1,216 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Named properties: [MS-OXCPRPT] 3.2.5.9, 3.2.5.10; [MS-OXCDATA] 2.6.  An id, once given to a name, never changes; so
- * what is known is kept in memory, and only a name that is not known there is looked up. */
+/* Named properties: [MS-OXCPRPT] 3.2.5.9, 3.2.5.10.  A mapping that was handed out never changes, so what was looked up
+ * once stays known while the mailbox is open. */
 #include "store/internal.h"
 #include "wire/guids.h"
 
-enum { KIND_LID = 0x00, KIND_NAME = 0x01, KIND_NONE = 0xFF };
-enum { NO_STRINGS = 0x01, NO_IDS = 0x02 };             /* QueryFlags: [MS-OXCROPS] 2.2.8.10.1 */
-enum { FIRST_ID = 0x8000, LAST_ID = 0xFFFE, NAME_BYTES_MAX = 508 };
+enum { KIND_LID = 0, KIND_NAME = 1, KIND_NONE = 0xFF };
+enum { ID_FIRST = 0x8000, ID_LAST = 0xFFFE, NAME_MAX_CHARACTERS = 254, CACHE = 512 };
+enum { QUERY_NO_STRINGS = 0x01, QUERY_NO_IDS = 0x02 };
 
-struct named {
-    struct named *next;                                /* of the same hash */
-    uint16_t id;
+/* A name as it is kept: GUID, kind, number or text. */
+struct name {
+    struct guid guid;
     uint8_t kind;
     uint32_t lid;
-    struct guid guid;
-    const char *name;
-    struct blob key;                                   /* the name as it is compared */
+    const char *text, *key;                      /* key: compared without case */
+};
+struct named_cache {
+    struct {
+        struct name name;
+        uint16_t id;
+    } slots[CACHE];
 };
 
-struct named_cache {
-    bool loaded;
-    struct named *by_name[1024], *by_id[1024];         /* by_id holds copies, so that each has its own chain */
-};
+static bool name_of(TALLOC_CTX *arena, const struct PropertyName *from, struct name *name)
+{
+    *name = (struct name){ .guid = from->GUID, .kind = from->Kind, .text = "", .key = "" };
+    if (from->Kind == KIND_LID) {
+        name->lid = from->LID;
+        return true;
+    }
+    if (from->Kind != KIND_NAME)
+        return false;
+    name->text = utf8_of_utf16(arena, from->Name.data, from->Name.size);      /* up to its zero */
+    name->key = text_fold_only(arena, name->text, FOLD_CASE);
+    if (guid_equal(name->guid, PS_INTERNET_HEADERS))
+        name->text = name->key;
+    return *name->text && from->Name.size / 2 <= NAME_MAX_CHARACTERS + 1;
+}
 
 /* ---- what is known ---- */
 
-static uint32_t hash_of(const struct named *n)
+static size_t slot_of(const struct name *name)
 {
-    uint32_t h = le32(n->guid.bytes) ^ n->lid * 2654435761u;
-    for (size_t i = 0; i < n->key.size; i++)
-        h = (h ^ n->key.data[i]) * 16777619u;
-    return h % COUNTOF(((struct named_cache *)0)->by_name);
+    uint64_t hash = name->lid + 1;
+    for (size_t i = 0; i < sizeof name->guid.bytes; i++)
+        hash = (hash ^ name->guid.bytes[i]) * UINT64_C(0x100000001B3);
+    for (const char *at = name->key; *at; at++)
+        hash = (hash ^ (uint8_t)*at) * UINT64_C(0x100000001B3);
+    return (hash ^ hash >> 32) % CACHE;
 }
 
-static bool same_name(const struct named *a, const struct named *b)
+static uint16_t cached(const struct store *st, const struct name *name)
 {
-    return a->kind == b->kind && a->lid == b->lid && guid_equal(a->guid, b->guid) && blob_equal(a->key, b->key);
+    const size_t slot = slot_of(name);
+    if (!st->named || !st->named->slots[slot].id)
+        return 0;
+    const struct name *known = &st->named->slots[slot].name;
+    const bool same = known->kind == name->kind && known->lid == name->lid && guid_equal(known->guid, name->guid) &&
+                      !strcmp(known->key, name->key);
+    return same ? st->named->slots[slot].id : 0;
 }
 
-static void remember(struct named_cache *cache, const struct named *n)
+static void remember(struct store *st, const struct name *name, uint16_t id)
 {
-    struct named *twins[2];
-    for (int i = 0; i < 2; i++) {
-        twins[i] = talloc_memdup(cache, n, sizeof *n);
-        twins[i]->name = talloc_strdup(twins[i], n->name);
-        twins[i]->key = blob_copy(twins[i], n->key);
-    }
-    struct named **by_name = &cache->by_name[hash_of(n)], **by_id = &cache->by_id[n->id % COUNTOF(cache->by_id)];
-    twins[0]->next = *by_name;
-    *by_name = twins[0];
-    twins[1]->next = *by_id;
-    *by_id = twins[1];
-}
-
-static const char named_all_sql[] = "SELECT id, guid, kind, lid, name, name_key FROM named WHERE mb = $1 ORDER BY id";
-
-static void read_named(struct sql_rows *rows, struct named *n)
-{
-    *n = (struct named){ .id = (uint16_t)sql_col_int(rows, 0), .kind = (uint8_t)sql_col_int(rows, 2),
-                         .lid = (uint32_t)sql_col_int(rows, 3), .name = sql_col_text(rows, 4),
-                         .key = sql_col_blob(rows, 5) };
-    const struct blob guid = sql_col_blob(rows, 1);
-    if (guid.size == sizeof n->guid.bytes)
-        memcpy(n->guid.bytes, guid.data, guid.size);
-}
-
-static struct named_cache *load(struct store_tx *tx)
-{
-    struct store *st = tx->st;
-    if (st->named && st->named->loaded)
-        return st->named;
-    talloc_free(st->named);
-    st->named = talloc_zero(st, struct named_cache);
-    struct sql_rows rows = sql_query(&tx->sql, named_all_sql, BIND(B_INT(st->mb)));
-    while (sql_next(&rows)) {
-        struct named n;
-        read_named(&rows, &n);
-        remember(st->named, &n);
-    }
-    st->named->loaded = !sql_failed(&tx->sql);
-    return st->named;
+    if (!st->named)
+        st->named = talloc_zero(st, struct named_cache);
+    const size_t slot = slot_of(name);
+    if (st->named->slots[slot].id)
+        talloc_free((void *)st->named->slots[slot].name.key);
+    st->named->slots[slot].name = *name;
+    st->named->slots[slot].name.text = NULL;
+    st->named->slots[slot].name.key = talloc_strdup(st->named, name->key);
+    st->named->slots[slot].id = id;
 }
 
 /* ---- names to ids ---- */
 
-/* In the form in which names are compared.  false: a kind that there is not, or a text that is too long. */
-static bool normalise(TALLOC_CTX *arena, const struct PropertyName *from, struct named *out)
-{
-    *out = (struct named){ .kind = from->Kind, .guid = from->GUID, .name = "" };
-    if (from->Kind == KIND_LID) {
-        out->lid = from->LID;
-        return true;
-    }
-    if (from->Kind != KIND_NAME || from->Name.size > NAME_BYTES_MAX + 2)
-        return false;
-    char *name = utf8_of_utf16(arena, from->Name.data, from->Name.size);
-    char *key = text_fold_only(arena, name, FOLD_CASE);
-    out->name = guid_equal(from->GUID, PS_INTERNET_HEADERS) ? key : name;
-    out->key = BLOB_OF(key, strlen(key));
-    return *name != '\0';
-}
-
-static uint16_t known_id(const struct named_cache *cache, const struct named *wanted)
-{
-    for (const struct named *n = cache->by_name[hash_of(wanted)]; n; n = n->next)
-        if (same_name(n, wanted))
-            return n->id;
-    return 0;
-}
-
 static const char named_find_sql[] =
     "SELECT id FROM named WHERE mb = $1 AND guid = $2 AND kind = $3 AND lid = $4 AND name_key = $5";
-static const char named_next_sql[] = "SELECT COALESCE(MAX(id), $2) + 1 FROM named WHERE mb = $1";
-static const char named_insert_sql[] =
-    "INSERT INTO named(mb, id, guid, kind, lid, name, name_key) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+static const char named_new_sql[] =
+    "INSERT INTO named(mb, id, guid, kind, lid, name, name_key)"
+    " SELECT $1, COALESCE(MAX(id), $7) + 1, $2, $3, $4, $6, $5 FROM named WHERE mb = $1 RETURNING id";
 
-/* Another process may have given it an id since the names were loaded. */
-static uint16_t stored_id(struct store_tx *tx, const struct named *n)
+static uint16_t find_or_make(struct store_tx *tx, const struct name *name, bool create)
 {
-    return (uint16_t)sql_int_or(&tx->sql, 0, named_find_sql,
-        BIND(B_INT(tx->st->mb), B_BYTES(n->guid.bytes, 16), B_INT(n->kind), B_INT(n->lid), B_BLOB(n->key)));
+    const struct sql_value guid = B_BYTES(name->guid.bytes, sizeof name->guid.bytes);
+    const struct sql_value key = B_BYTES(name->key, strlen(name->key));
+    int64_t id = sql_int_or(&tx->sql, 0, named_find_sql,
+                            BIND(B_INT(tx->st->mb), guid, B_INT(name->kind), B_INT(name->lid), key));
+    if (!id && create && !sql_failed(&tx->sql))
+        id = sql_int(&tx->sql, named_new_sql, BIND(B_INT(tx->st->mb), guid, B_INT(name->kind), B_INT(name->lid), key,
+                                                   B_TEXT(name->text), B_INT(ID_FIRST - 1)));
+    if (id > ID_LAST)
+        sql_abort(&tx->sql, ecNotEnoughMemory);                         /* [MS-OXCPRPT] 3.2.5.10: no more of them */
+    return (uint16_t)id;
 }
 
-static uint16_t insert_name(struct store_tx *tx, const struct named *n)
+/* PS_MAPI names the properties below 0x8000 by their ids. */
+static uint16_t id_of(struct store_tx *tx, const struct name *name, bool create)
 {
-    const int64_t id = sql_int(&tx->sql, named_next_sql, BIND(B_INT(tx->st->mb), B_INT(FIRST_ID - 1)));
-    if (id > LAST_ID)
-        sql_abort(&tx->sql, ecNotEnoughMemory);        /* [MS-OXCPRPT] 3.2.5.10: no id is left */
-    sql_exec(&tx->sql, named_insert_sql,
-             BIND(B_INT(tx->st->mb), B_INT(id), B_BYTES(n->guid.bytes, 16), B_INT(n->kind), B_INT(n->lid),
-                  B_TEXT(n->name), B_BLOB(n->key)));
-    return sql_failed(&tx->sql) ? 0 : (uint16_t)id;
+    if (guid_equal(name->guid, PS_MAPI))
+        return name->kind == KIND_LID && name->lid < ID_FIRST ? (uint16_t)name->lid : 0;
+    return find_or_make(tx, name, create);
 }
 
-static uint16_t find_or_create(struct store_tx *tx, struct named_cache *cache, struct named *n, bool create)
+static bool all_cached(TALLOC_CTX *arena, const struct store *st, const struct PropertyName *names, uint32_t count,
+                       uint16_t *ids)
 {
-    if (n->kind == KIND_LID && guid_equal(n->guid, PS_MAPI))
-        return n->lid < FIRST_ID ? (uint16_t)n->lid : 0;        /* such a name is the id itself */
-    n->id = known_id(cache, n);
-    if (n->id || !create)
-        return n->id;
-    n->id = stored_id(tx, n);
-    if (!n->id)
-        n->id = insert_name(tx, n);
-    if (n->id)
-        remember(cache, n);
-    return n->id;
+    bool all = true;
+    for (uint32_t i = 0; i < count; i++) {
+        struct name name;
+        ids[i] = name_of(arena, &names[i], &name) ? cached(st, &name) : 0;
+        all &= ids[i] != 0;
+    }
+    return all;
+}
+
+/* Only after the commit: a mapping that was rolled back must not be remembered. */
+static void remember_all(TALLOC_CTX *arena, struct store *st, const struct PropertyName *names, uint32_t count,
+                         const uint16_t *ids)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct name name;
+        if (ids[i] && name_of(arena, &names[i], &name))
+            remember(st, &name, ids[i]);
+    }
 }
 
 enum ec store_named_ids(struct store *st, const struct PropertyName *names, uint32_t count, bool create, uint16_t *ids)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
-    struct store_tx tx = create ? store_begin(st) : store_read(st);
-    struct named_cache *cache = load(&tx);
-    for (uint32_t i = 0; i < count; i++) {
-        struct named n;
-        ids[i] = normalise(arena, &names[i], &n) ? find_or_create(&tx, cache, &n, create) : 0;
+    enum ec ec = ecNone;
+    if (!all_cached(arena, st, names, count, ids)) {
+        struct store_tx tx = create ? store_begin(st) : store_read(st);
+        for (uint32_t i = 0; i < count; i++) {
+            struct name name;
+            if (!ids[i] && name_of(arena, &names[i], &name))
+                ids[i] = id_of(&tx, &name, create);
+        }
+        const bool outermost = tx.outermost;
+        ec = store_end(&tx);
+        if (!ec && outermost)
+            remember_all(arena, st, names, count, ids);
     }
-    const enum ec ec = store_end(&tx);
-    if (ec && create)
-        cache->loaded = false;                         /* what was remembered was not stored */
     talloc_free(arena);
     return ec;
 }
 
 /* ---- ids to names ---- */
 
-static struct PropertyName name_of(TALLOC_CTX *arena, const struct named *n)
+static struct blob wide_name(TALLOC_CTX *arena, const char *text)
 {
-    struct PropertyName out = { .Kind = n->kind, .GUID = n->guid, .LID = n->lid };
-    if (n->kind == KIND_NAME) {
-        const struct blob text = utf16_of_utf8(arena, n->name);
-        uint8_t *bytes = talloc_zero_array(arena, uint8_t, text.size + 2);
-        memcpy(bytes, text.data, text.size);
-        out.Name = BLOB_OF(bytes, MIN(text.size + 2, UINT8_MAX));
-        out.NameSize = (uint8_t)out.Name.size;
-    }
-    return out;
+    struct buf name;
+    const struct blob wide = utf16_of_utf8(arena, text);
+    buf_init(&name, arena);
+    buf_add(&name, wide.data, wide.size);
+    put_le16(buf_grow(&name, 2), 0);
+    return buf_blob(&name);
 }
 
-static const struct named *by_id(const struct named_cache *cache, uint16_t id)
+/* Columns guid, kind, lid, name from `first` on. */
+static struct PropertyName name_of_row(TALLOC_CTX *arena, struct sql_rows *rows, unsigned first)
 {
-    for (const struct named *n = cache->by_id[id % COUNTOF(cache->by_id)]; n; n = n->next)
-        if (n->id == id)
-            return n;
-    return NULL;
+    struct PropertyName name = { .Kind = (uint8_t)sql_col_int(rows, first + 1), .LID = (uint32_t)sql_col_int(rows, first + 2) };
+    const struct blob guid = sql_col_blob(rows, first);
+    if (guid.size == sizeof name.GUID.bytes)
+        memcpy(name.GUID.bytes, guid.data, guid.size);
+    if (name.Kind == KIND_NAME) {
+        name.Name = wide_name(arena, sql_col_text(rows, first + 3));
+        name.NameSize = (uint8_t)MIN(name.Name.size, (size_t)UINT8_MAX);
+    }
+    return name;
 }
+
+static const char named_name_sql[] = "SELECT guid, kind, lid, name FROM named WHERE mb = $1 AND id = $2";
 
 enum ec store_named_names(TALLOC_CTX *arena, struct store *st, const uint16_t *ids, uint32_t count, struct PropertyName *out)
 {
     struct store_tx tx = store_read(st);
-    struct named_cache *cache = load(&tx);
     for (uint32_t i = 0; i < count; i++) {
-        const struct named *n = by_id(cache, ids[i]);
-        if (n)
-            out[i] = name_of(arena, n);
-        else if (ids[i] < FIRST_ID)
-            out[i] = (struct PropertyName){ .Kind = KIND_LID, .GUID = PS_MAPI, .LID = ids[i] };
-        else
-            out[i] = (struct PropertyName){ .Kind = KIND_NONE };
+        out[i] = (struct PropertyName){ .Kind = KIND_LID, .GUID = PS_MAPI, .LID = ids[i] };
+        if (ids[i] < ID_FIRST)
+            continue;
+        out[i] = (struct PropertyName){ .Kind = KIND_NONE };
+        struct sql_rows rows = sql_query(&tx.sql, named_name_sql, BIND(B_INT(st->mb), B_INT(ids[i])));
+        if (sql_next(&rows))
+            out[i] = name_of_row(arena, &rows, 0);
+        sql_done(&rows);
     }
     return store_end(&tx);
 }
 
-enum ec store_named_all(TALLOC_CTX *arena, struct store *st, const struct guid *only, uint8_t query_flags,
-                        uint16_t **ids, struct PropertyName **names, uint32_t *count)
+static const char named_all_sql[] = "SELECT id, guid, kind, lid, name FROM named WHERE mb = $1 ORDER BY id";
+
+enum ec store_named_all(TALLOC_CTX *arena, struct store *st, const struct guid *only, uint8_t query_flags, uint16_t **ids,
+                        struct PropertyName **names, uint32_t *count)
 {
-    uint32_t room = 64;
-    *ids = talloc_array(arena, uint16_t, room);
-    *names = talloc_array(arena, struct PropertyName, room);
-    *count = 0;
+    uint32_t n = 0;
+    *ids = NULL;
+    *names = NULL;
     struct store_tx tx = store_read(st);
     struct sql_rows rows = sql_query(&tx.sql, named_all_sql, BIND(B_INT(st->mb)));
     while (sql_next(&rows)) {
-        struct named n;
-        read_named(&rows, &n);
-        if ((only && !guid_equal(*only, n.guid)) || (n.kind == KIND_NAME && query_flags & NO_STRINGS) ||
-            (n.kind == KIND_LID && query_flags & NO_IDS))
+        const struct PropertyName name = name_of_row(arena, &rows, 1);
+        const uint8_t unwanted = name.Kind == KIND_NAME ? QUERY_NO_STRINGS : QUERY_NO_IDS;
+        if ((query_flags & unwanted) || (only && !guid_equal(*only, name.GUID)))
             continue;
-        if (*count == room) {
-            room *= 2;
-            *ids = talloc_realloc(arena, *ids, uint16_t, room);
-            *names = talloc_realloc(arena, *names, struct PropertyName, room);
-        }
-        (*ids)[*count] = n.id;
-        (*names)[(*count)++] = name_of(arena, &n);
+        *ids = talloc_realloc(arena, *ids, uint16_t, n + 1);
+        *names = talloc_realloc(arena, *names, struct PropertyName, n + 1);
+        (*ids)[n] = (uint16_t)sql_col_int(&rows, 0);
+        (*names)[n++] = name;
     }
+    *count = n;
     return store_end(&tx);
 }

@@ -71,6 +71,7 @@ struct store_change {
     enum store_change_kind kind;
     bool is_message, associated;
     bool counts_changed;                         /* folder MODIFIED: total and unread below are new */
+    bool many;                                   /* folder MODIFIED: so many messages changed that they are not listed */
     uint64_t fid, mid, parent;                   /* parent: of a folder */
     uint64_t old_fid, old_mid, old_parent;       /* MOVED and COPIED: where from */
     uint64_t cn;
@@ -132,6 +133,8 @@ uint64_t store_message_fid(const struct store_message *);
 bool store_message_writable(const struct store_message *);
 void store_message_set_mode(struct store_message *, unsigned mode);
 struct store *store_message_store(const struct store_message *);
+/* Bits of PidTagMessageFlags that the server sets (mfSubmitted, mfUnsent, mfInternet ...), with the next save. */
+void store_message_flags(struct store_message *, uint32_t set, uint32_t clear);
 enum ec store_message_get(TALLOC_CTX *arena, struct store_message *, const uint32_t *tags, uint32_t count, size_t limit, struct prop *values);
 enum ec store_message_tags(TALLOC_CTX *arena, struct store_message *, const uint32_t **tags, uint32_t *count);
 enum ec store_message_set(struct store_message *, const struct prop *, uint32_t count, enum ec *results);
@@ -177,6 +180,8 @@ enum ec store_message_copy(struct store_message *to, struct store_message *from,
 
 /* ---- streams: [MS-OXCPRPT] 2.2.14 and on ---- */
 enum { STREAM_READ = 0, STREAM_READWRITE = 1, STREAM_CREATE = 2, STREAM_BEST = 3 };
+/* Or-ed to the mode of a PtypString8 stream; windows-1252 unless said.  PtypString streams are UTF-16. */
+#define STREAM_CODEPAGE(codepage) ((unsigned)(codepage) << 8)
 enum ec store_stream_of_message(struct store_stream **, TALLOC_CTX *owner, struct store_message *, uint32_t tag, unsigned mode);
 enum ec store_stream_of_attachment(struct store_stream **, TALLOC_CTX *owner, struct store_attachment *, uint32_t tag, unsigned mode);
 enum ec store_stream_of_folder(struct store_stream **, TALLOC_CTX *owner, struct store *, uint64_t fid, uint32_t tag, unsigned mode);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Folders go, or are emptied: [MS-OXCFOLD] 3.2.5.3, 3.2.5.9, 3.2.5.10.  A folder that was deleted softly keeps its
+ * messages as they were, so that it can come back with them. */
+#include "store/message.h"
+
+/* A folder and the live ones below it, the deepest last. */
+static const char subtree_sql[] =
+    "WITH RECURSIVE tree(fid, parent, depth) AS ("
+    "  SELECT fid, parent, 0 FROM folder WHERE mb = $1 AND fid = $2"
+    "  UNION ALL SELECT f.fid, f.parent, tree.depth + 1 FROM folder f JOIN tree ON f.parent = tree.fid"
+    "   WHERE f.mb = $1 AND f.deleted IS NULL)"
+    " SELECT fid, parent FROM tree ORDER BY depth, fid";
+
+struct folder_place *folder_subtree(TALLOC_CTX *arena, struct store_tx *tx, uint64_t fid, uint32_t *count)
+{
+    struct folder_place *places = NULL;
+    *count = 0;
+    struct sql_rows rows = sql_query(&tx->sql, subtree_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)fid)));
+    while (sql_next(&rows)) {
+        places = talloc_realloc(arena, places, struct folder_place, *count + 1);
+        places[(*count)++] = (struct folder_place){ (uint64_t)sql_col_int(&rows, 0), (uint64_t)sql_col_int(&rows, 1) };
+    }
+    sql_done(&rows);
+    return places;
+}
+
+static const char folder_soft_delete_sql[] = "UPDATE folder SET deleted = $3 WHERE mb = $1 AND fid = $2";
+static const char *const folder_hard_delete_sql[] = {
+    "DELETE FROM value WHERE mb = $1 AND id = $2",
+    "DELETE FROM tombstone WHERE mb = $1 AND fid = $2",
+    "DELETE FROM folder WHERE mb = $1 AND fid = $2",
+};
+
+static void delete_one(struct store_tx *tx, const struct folder_place *place, bool hard, uint64_t cn)
+{
+    const struct sql_value mb = B_INT(tx->st->mb), fid = B_INT((int64_t)place->fid);
+    if (hard)
+        messages_erase_all(tx, place->fid, MESSAGES_BOTH, true);
+    for (size_t i = 0; hard && i < COUNTOF(folder_hard_delete_sql); i++)
+        sql_exec(&tx->sql, folder_hard_delete_sql[i], BIND(mb, fid));
+    if (!hard)
+        sql_exec(&tx->sql, folder_soft_delete_sql, BIND(mb, fid, B_INT((int64_t)tx->now)));
+    tombstone_add(tx, place->parent, cn, place->fid, TOMBSTONE_FOLDER);
+    const struct store_change change = { .kind = STORE_DELETED, .fid = store_id(place->fid),
+                                         .parent = store_id(place->parent), .cn = store_id(cn) };
+    change_add(tx, &change);
+}
+
+/* From the leaves up, as a client's tree loses them. */
+static void delete_subtree(struct store_tx *tx, uint64_t fid, bool hard, uint64_t cn)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    uint32_t count;
+    const struct folder_place *places = folder_subtree(arena, tx, fid, &count);
+    for (uint32_t i = count; i > 0 && !sql_failed(&tx->sql); i--)
+        delete_one(tx, &places[i - 1], hard, cn);
+    if (count)
+        folder_touch(tx, places[0].parent, -1);
+    talloc_free(arena);
+}
+
+enum ec store_folder_delete(struct store *st, uint64_t parent, uint64_t fid, unsigned what, bool *partial)
+{
+    struct folder_row row;
+    TALLOC_CTX *arena = talloc_new(NULL);
+    struct store_tx tx = store_begin(st);
+    folder_row_get(arena, &tx, store_counter(fid), &row);
+    *partial = false;
+    if (sql_failed(&tx.sql))
+        sql_abort(&tx.sql, ecNotFound);
+    else if (row.fid == SPECIAL_ROOT)
+        sql_abort(&tx.sql, ecNotSupported);                             /* R2509 */
+    else if (row.parent != store_counter(parent))
+        sql_abort(&tx.sql, ecNotFound);                                 /* R507 */
+    else if (folder_is_special(row.fid))
+        sql_abort(&tx.sql, ecAccessDenied);
+    else if ((row.total && !(what & STORE_MESSAGES)) || (row.subfolders && !(what & STORE_FOLDERS)))
+        *partial = true;                                                /* R816, R817, R1080, R1081 */
+    else
+        delete_subtree(&tx, row.fid, what & STORE_HARD, take_counters(&tx, 1));
+    talloc_free(arena);
+    return store_end(&tx);
+}
+
+static const char subfolders_sql[] =
+    "SELECT fid FROM folder WHERE mb = $1 AND parent = $2 AND deleted IS NULL ORDER BY fid";
+
+/* Special folders stay, and all that is in them. */
+static bool delete_subfolders(struct store_tx *tx, uint64_t fid, bool hard, uint64_t cn)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    uint64_t *fids = NULL;
+    uint32_t count = 0;
+    bool all = true;
+    struct sql_rows rows = sql_query(&tx->sql, subfolders_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)fid)));
+    while (sql_next(&rows)) {
+        fids = talloc_realloc(arena, fids, uint64_t, count + 1);
+        fids[count++] = (uint64_t)sql_col_int(&rows, 0);
+    }
+    sql_done(&rows);
+    for (uint32_t i = 0; i < count; i++) {
+        if (folder_is_special(fids[i]))
+            all = false;
+        else
+            delete_subtree(tx, fids[i], hard, cn);
+    }
+    talloc_free(arena);
+    return all;
+}
+
+enum ec store_folder_empty(struct store *st, uint64_t fid, unsigned what, bool *partial)
+{
+    struct folder_row row;
+    TALLOC_CTX *arena = talloc_new(NULL);
+    struct store_tx tx = store_begin(st);
+    folder_row_get(arena, &tx, store_counter(fid), &row);
+    *partial = false;
+    if (row.fid == SPECIAL_ROOT || row.type == FOLDER_SEARCH)
+        sql_abort(&tx.sql, ecNotSupported);                             /* R1248, R1249 */
+    if (!sql_failed(&tx.sql)) {
+        const uint64_t cn = take_counters(&tx, 1);
+        const bool hard = what & STORE_HARD;
+        if (what & (STORE_MESSAGES | STORE_ASSOCIATED))
+            messages_delete_all(&tx, &row,
+                                !(what & STORE_ASSOCIATED) ? MESSAGES_NORMAL                       /* R617 */
+                                : what & STORE_MESSAGES    ? MESSAGES_BOTH
+                                                           : MESSAGES_ASSOCIATED, hard, cn);
+        if (what & STORE_FOLDERS)
+            *partial = !delete_subfolders(&tx, row.fid, hard, cn);
+    }
+    talloc_free(arena);
+    return store_end(&tx);
+}

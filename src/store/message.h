@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/message.h: an open message as this room's files see it.
+ *
+ *   store_message ─┬─ item                    properties, changes over what is stored
+ *                  ├─ recipients              decoded when somebody asks for them
+ *                  └─ attached[] ─┬─ item     as saved into the message, not yet stored
+ *                                 └─ content  of an embedded message that was saved into it
+ *   store_attachment: a handle on one of attached[], with an item and content of its own until it is saved
+ *
+ * What is open knows what it was opened from.  When that is released first, the child stays, and is good for nothing
+ * but being released. */
+#pragma once
+#include "store/internal.h"
+
+/* A list of the children that are open, in their parent. */
+struct child {
+    struct child *next, **at;                    /* at: NULL when the parent is gone */
+};
+void child_add(struct child **children, struct child *);
+void child_remove(struct child *);
+void children_orphan(struct child **children);
+
+struct attached {
+    uint32_t number;
+    struct item item;
+    bool is_new, changed, deleted;
+    uint64_t size;                               /* as stored, with the embedded message */
+    struct blob packed;                          /* between writing and the commit */
+    struct store_message *content;               /* saved into it since; NULL: what is stored, if anything */
+};
+
+struct store_message {
+    struct child child;                          /* embedded: in the attachment's list */
+    struct child *handles, *streams;             /* store_attachment and store_stream that were opened from it */
+    struct store *st;
+    struct message_row row;
+    struct item item;
+    struct blob packed;                          /* recipients that are not decoded yet */
+    struct store_recipient *recipients;
+    uint32_t recipient_count;
+    bool recipients_read, recipients_changed;
+    struct attached **attached;                  /* ascending by number */
+    uint32_t attached_count;
+    bool attached_read, attached_changed;
+    struct store_attachment *around;             /* embedded: the handle it was opened from */
+    bool is_new, read_only, embedded;
+    bool read_changed, created_given, modified_given;
+    uint32_t flags_set, flags_cleared;           /* of PidTagMessageFlags, since it was stored */
+    uint64_t attached_size;                      /* of all attachments, as stored */
+    TALLOC_CTX *texts;                           /* of the row */
+};
+
+struct store_attachment {
+    struct child child;                          /* in the message's list */
+    struct child *handles, *streams;             /* embedded store_message and store_stream */
+    struct store_message *message;               /* NULL: released */
+    uint32_t number;
+    struct item item;
+    bool is_new, read_only;
+    struct store_message *content;               /* an embedded message saved into this handle */
+};
+
+/* The columns of PidTagDisplayTo and its like hold at most so many bytes; the rest is in the recipients. */
+enum { DISPLAY_COLUMN = 1024, TEXT_COLUMN = 1024 };
+
+enum ec recipients_read(struct store_message *);
+enum ec attached_read(struct store_message *);
+struct attached *attached_find(struct store_message *, uint32_t number);        /* live ones; NULL */
+void attached_recount(struct store_message *);   /* PidTagHasAttachments, after a change */
+/* A message's content once more, without handles; `owner` keeps it. */
+struct store_message *message_clone(TALLOC_CTX *owner, struct store_message *);
+struct store_message *message_make(TALLOC_CTX *owner, struct store *);
+void message_defaults(struct store_message *);
+enum ec message_load_embedded(struct store_message **, TALLOC_CTX *owner, struct store *, int64_t parent, uint32_t number);
+struct message_view message_view_of(struct store_message *);
+enum ec message_set_one(struct store_message *, const struct prop *);
+enum ec message_unset_one(struct store_message *, uint32_t tag);
+void message_body_written(struct store_message *, uint32_t tag);
+bool message_is_plain(uint32_t tag);             /* kept in the bag as it is, not by a function */
+enum ec attachment_set_one(struct store_attachment *, const struct prop *);
+bool attachment_is_shown(const struct item *);   /* counts for PidTagHasAttachments */
+
+void attached_prop(TALLOC_CTX *arena, struct store_message *, const struct attached *, uint32_t tag, size_t limit,
+                   bool cut, struct prop *out);
+void streams_detach(struct child **streams);     /* stream.c: their object goes, and what they have written with it */
+
+/* ---- rows that go or are copied, in the caller's transaction (message_delete.c, message_move.c) ---- */
+enum message_kinds { MESSAGES_NORMAL = 0, MESSAGES_ASSOCIATED = 1, MESSAGES_BOTH = 2 };
+void message_erase(struct store_tx *, int64_t id);             /* for ever, with all that belongs to it */
+void messages_erase_all(struct store_tx *, uint64_t fid, enum message_kinds, bool also_deleted);
+void messages_delete_all(struct store_tx *, const struct folder_row *, enum message_kinds, bool hard, uint64_t cn);
+void attachment_erase(struct store_tx *, int64_t id, uint32_t number);
+void message_copy_rows(struct store_tx *, int64_t from, int64_t to, uint64_t mid, uint64_t fid, uint64_t cn);
+/* What counts about a message in a folder, also a deleted one. */
+struct message_brief {
+    int64_t id;
+    bool associated, read, deleted;
+    int64_t size;
+};
+bool message_brief(struct store_tx *, uint64_t fid, uint64_t mid, struct message_brief *);
+void delta_add(struct folder_delta *, const struct message_brief *, int sign);
+void tombstone_add(struct store_tx *, uint64_t fid, uint64_t cn, uint64_t mid, enum tombstone);
+
+/* ---- folder_delete.c ---- */
+struct folder_place {
+    uint64_t fid, parent;
+};
+struct folder_place *folder_subtree(TALLOC_CTX *arena, struct store_tx *, uint64_t fid, uint32_t *count);
