@@ -60,8 +60,11 @@ static void announce(struct store *st)
     struct store_change *changes = pending->changes;
     const uint32_t count = pending->count;
     *pending = (struct pending){ 0 };
-    if (count)
+    if (count) {
+        changes_begin(st, changes, count);
         store_announce(st, changes, count);
+        changes_end(st);
+    }
     talloc_free(changes);
 }
 

@@ -17,6 +17,12 @@ struct store {
     struct store_identity identity;
     struct pending *pending;                     /* changes of the transaction under way (change.c) */
     struct named_cache *named;                   /* named.c */
+    struct {                                     /* table_event.c */
+        const struct store_change *announced;    /* those that the watcher is hearing just now */
+        size_t announced_count;
+        uint64_t count;                          /* of all changes so far */
+        struct store_change *last;               /* a ring of the newest; NULL: no table needs them */
+    } changes;
     struct {                                     /* pool.c; all but `lock` and `used` under the pool's lock */
         struct store_pool *pool;                 /* NULL: outside of any */
         struct store *next;
@@ -40,6 +46,9 @@ struct store_tx store_read(struct store *);
 enum ec store_end(struct store_tx *);
 uint64_t take_counters(struct store_tx *, uint32_t count);     /* the first of `count` new ones in a row */
 void change_add(struct store_tx *, const struct store_change *);      /* copies; announced if the commit succeeds */
+/* Around an announcement: what the tables need to follow it. */
+void changes_begin(struct store *, const struct store_change *, size_t count);
+void changes_end(struct store *);
 
 /* ---- computed properties (computed.def) ---- */
 enum computed_rule { PLAIN, COMPUTED, HANDLED, DEFAULT };       /* PLAIN: in no row of the table */

@@ -97,6 +97,7 @@ static int message_close(struct store_message *m)
     for (struct child *c = m->handles; c; c = c->next)
         ((struct store_attachment *)c)->message = NULL;
     children_orphan(&m->handles);
+    children_orphan(&m->tables);
     streams_detach(&m->streams);
     return 0;
 }

@@ -31,7 +31,7 @@ struct attached {
 
 struct store_message {
     struct child child;                          /* embedded: in the attachment's list */
-    struct child *handles, *streams;             /* store_attachment and store_stream that were opened from it */
+    struct child *handles, *streams, *tables;    /* store_attachment, store_stream and store_table opened from it */
     struct store *st;
     struct message_row row;
     struct item item;

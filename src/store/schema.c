@@ -97,8 +97,10 @@ static const char tables[] =
     "  recipients BYTEA NOT NULL"                 /* last, so that a page of rows does not read it */
     "  /*postgres , PRIMARY KEY (mb, id)*/);"
     "/*postgres ALTER TABLE message ALTER props SET STORAGE EXTERNAL, ALTER recipients SET STORAGE EXTERNAL;*/"
-    /* The first page of a folder; NULLs order differently in the engines, so delivery_time has none. */
-    "CREATE INDEX message_page ON message(mb, fid, associated, delivery_time, mid) WHERE deleted IS NULL;"
+    /* The pages of a folder (table_index.c); NULLs order differently in the engines, so the times have none.  `deleted`
+     * stands there so that positions are counted in the index alone. */
+    "CREATE INDEX message_page ON message(mb, fid, associated, delivery_time, mid, deleted) WHERE deleted IS NULL;"
+    "CREATE INDEX message_sent ON message(mb, fid, associated, submit_time, mid, deleted) WHERE deleted IS NULL;"
     "CREATE INDEX message_change ON message(mb, fid, cn);"
     "CREATE UNIQUE INDEX message_mid ON message(mb, mid);"
     "CREATE INDEX message_read ON message(mb, fid, read_cn) WHERE read_cn IS NOT NULL;"
