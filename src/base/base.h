@@ -93,4 +93,5 @@ void sha256_of(struct blob, uint8_t out[32]);
  * tokens are never passed in.  Control characters in the text are escaped. */
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 void log_to(FILE *, enum log_level at_most);
+bool log_is_on(enum log_level);                            /* so that a text that nobody wants is not made */
 void log_line(enum log_level, const char *subject, const char *format, ...) PRINTF(3, 4);

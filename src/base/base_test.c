@@ -347,6 +347,8 @@ static void a_log_line_cannot_be_forged(void **state)
     log_to(file, LOG_INFO);
     log_line(LOG_WARNING, "http", "path %s", "/a\r\n2026 error: \x1B[2J\xC2\x9B é");
     log_line(LOG_DEBUG, "http", "not printed");
+    assert_true(log_is_on(LOG_INFO));
+    assert_false(log_is_on(LOG_DEBUG));
     log_to(NULL, LOG_INFO);
     fclose(file);
     assert_string_equal(strchr(text, ' '), " warning http: path /a\\x0d\\x0a2026 error: \\x1b[2J\\xc2\x9B é\n");

@@ -33,10 +33,15 @@ static void add_escaped(struct buf *line, const char *text)
     }
 }
 
+bool log_is_on(enum log_level level)
+{
+    return level <= __atomic_load_n(&log_at_most, __ATOMIC_RELAXED);
+}
+
 void log_line(enum log_level level, const char *subject, const char *format, ...)
 {
     static const char *const names[] = { "error", "warning", "info", "debug" };
-    if (level > __atomic_load_n(&log_at_most, __ATOMIC_RELAXED))
+    if (!log_is_on(level))
         return;
 
     TALLOC_CTX *arena = talloc_new(NULL);
