@@ -47,12 +47,13 @@ static void take_body(struct connection *, struct blob *);
 static void take_drain(struct connection *, struct blob *);
 static void take_away(struct connection *, struct blob *);
 static void too_late(struct connection *);
+static void answer_due(struct connection *);
 static void connection_close(struct connection *);
 
 static const struct state reading_head = { "reading a header", take_head, too_late };
 static const struct state signing_in = { "signing in", NULL, NULL };
 static const struct state reading_body = { "reading a body", take_body, too_late };
-static const struct state answering = { "answering", NULL, NULL };
+static const struct state answering = { "answering", NULL, answer_due };
 static const struct state draining = { "reading a refused body away", take_drain, connection_close };
 static const struct state lingering = { "closing", take_away, connection_close };
 
@@ -104,13 +105,6 @@ static bool charge(struct incoming *in)
 
 /* The exchange. */
 
-static void event_drop(struct event **event)
-{
-    if (*event)
-        event_free(*event);
-    *event = NULL;
-}
-
 static void tell_fate(struct exchange *exchange)
 {
     struct http_answer *answer = &exchange->answer;
@@ -126,19 +120,50 @@ static void exchange_over(struct connection *c, bool sent)
     c->exchange = NULL;
     exchange->connection = NULL;
     exchange->fate = sent ? EXCHANGE_SENT : EXCHANGE_GONE;
-    event_drop(&exchange->alarm);
-    event_drop(&exchange->pulse);
+    event_del(&c->timer);
     if (!sent)
         http_answer_leave(&exchange->answer);
-    log_line(LOG_DEBUG, "front", "%s %u, %llu bytes, %llu ms%s", exchange->label, exchange->answer.status,
+    if (exchange->label)
+        log_line(LOG_DEBUG, "front", "%s %u, %llu bytes, %llu ms%s", exchange->label, exchange->answer.status,
              (unsigned long long)exchange->answer.bytes, (unsigned long long)(clock_ms() - exchange->started),
              sent ? "" : ", the client has gone");
     tell_fate(exchange);
     http_answer_drop(&exchange->answer);
 }
 
+/* The alarm and the pulse share the connection's timer, which an answer in the making does not need. */
+static void arm_answer(struct exchange *exchange)
+{
+    const uint64_t alarm = exchange->alarm_at, pulse = exchange->pulse_at, now = clock_ms();
+    const uint64_t next = alarm && pulse ? MIN(alarm, pulse) : alarm + pulse;
+    if (exchange->fate != EXCHANGE_OPEN)
+        return;
+    if (next)
+        arm(exchange->connection, next > now ? (unsigned)(next - now) : 1);
+    else
+        event_del(&exchange->connection->timer);
+}
+
+static void answer_due(struct connection *c)
+{
+    struct exchange *exchange = c->exchange;
+    const uint64_t now = clock_ms();
+    if (exchange->pulse_at && exchange->pulse_at <= now) {
+        exchange->pulse_at = now + exchange->pulse_ms;
+        http_answer_beat(&exchange->answer);
+    }
+    if (exchange->alarm_at && exchange->alarm_at <= now) {
+        exchange->alarm_at = 0;
+        if (exchange->watched)
+            exchange->answer.watcher(&exchange->answer, HTTP_TIME_UP, exchange->answer.watcher_arg);
+    }
+    arm_answer(exchange);
+}
+
 static void exchange_label(struct exchange *exchange, const struct http_request *request)
 {
+    if (!log_is_on(LOG_DEBUG))                             /* a waiting client would keep it for minutes */
+        return;
     talloc_free(exchange->label);
     exchange->label = talloc_asprintf(NULL, "%s %s %s %.*s", request->peer, request->user ? request->user->name : "-",
                                       request->method, LABEL_BYTES, request->path);
@@ -626,41 +651,23 @@ static void deliver_watched(struct io *io, struct letter *letter)
     letter_done(letter);
 }
 
-static void on_alarm(evutil_socket_t fd, short what, void *arg)
-{
-    struct exchange *exchange = arg;
-    (void)fd, (void)what;
-    if (exchange->watched)
-        exchange->answer.watcher(&exchange->answer, HTTP_TIME_UP, exchange->answer.watcher_arg);
-}
-
-static void on_pulse(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    http_answer_beat(arg);
-}
-
-static void set_timer(struct letter *letter, struct event **event, short flags, event_callback_fn run)
-{
-    struct exchange *exchange = letter->exchange;
-    event_drop(event);
-    if (letter->ms && exchange->fate == EXCHANGE_OPEN) {
-        *event = event_new(exchange->io->base, -1, flags, run, exchange);
-        event_add(*event, &(struct timeval){ .tv_sec = letter->ms / 1000, .tv_usec = letter->ms % 1000 * 1000 });
-    }
-    letter_done(letter);
-}
-
 static void deliver_alarm(struct io *io, struct letter *letter)
 {
     (void)io;
-    set_timer(letter, &letter->exchange->alarm, 0, on_alarm);
+    struct exchange *exchange = letter->exchange;
+    exchange->alarm_at = letter->ms ? clock_ms() + letter->ms : 0;
+    arm_answer(exchange);
+    letter_done(letter);
 }
 
 static void deliver_pulse(struct io *io, struct letter *letter)
 {
     (void)io;
-    set_timer(letter, &letter->exchange->pulse, EV_PERSIST, on_pulse);
+    struct exchange *exchange = letter->exchange;
+    exchange->pulse_ms = letter->ms;
+    exchange->pulse_at = letter->ms ? clock_ms() + letter->ms : 0;
+    arm_answer(exchange);
+    letter_done(letter);
 }
 
 static struct exchange *exchange_of(struct http_answer *answer)

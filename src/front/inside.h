@@ -76,7 +76,8 @@ struct exchange {
     struct connection *connection;
     struct incoming *incoming;                          /* while a job has it */
     struct job job;
-    struct event *alarm, *pulse;
+    uint64_t alarm_at, pulse_at;                        /* clock_ms(); 0: none */
+    unsigned pulse_ms;
     bool watched, told;
     enum { EXCHANGE_OPEN, EXCHANGE_SENT, EXCHANGE_GONE } fate;
     uint64_t started;
