@@ -5,35 +5,46 @@
 
 #include "session/session.h"
 
+/* The logons of one mailbox, in all sessions.  The list belongs to the store's lock, the entry itself to both. */
+struct audience {
+    struct audience *next;
+    struct store *store;
+    struct logon *first;
+};
+
+enum { AUDIENCES = 256 };
 struct sessions {
     struct directory *directory;
     struct store_pool *stores;
-    pthread_mutex_t lock;          /* of the list */
-    struct session *first;
+    pthread_mutex_t lock;          /* of everything below */
+    struct audience *audiences[AUDIENCES];
     uint32_t count;
 };
 
 struct session {
     struct sessions *all;
-    struct session *next;
     const struct account *user;
     struct client_info client;
+
+    /* The running request's own. */
+    struct logon *logons;
+    uint32_t next_handle;          /* never used twice */
+    uint32_t object_count, bucket_count;
+    struct object **objects;       /* by handle */
 
     pthread_mutex_t lock;          /* of everything below */
     pthread_cond_t idle;
     bool busy;
-    uint32_t next_handle;          /* never used twice */
-    uint32_t object_count;
-    struct object *objects[64];    /* by handle */
-    struct logon *logons[256];     /* by LogonId, which is one byte */
     struct notification *first, **last;
     uint32_t queued;
     void (*wake)(void *arg);
     void *wake_arg;
 };
 
-void session_logoff(struct session *, uint8_t id);
-/* The watcher of every store: finds the sessions that the changes concern. */
+/* Both with the logon's store locked. */
+void session_listen(struct logon *);
+void session_stop_listening(struct logon *);
+/* The watcher of every store: finds the logons that the changes concern. */
 void session_store_changed(void *sessions, struct store *, const struct store_change *, size_t count);
-/* With the session locked: what waits for a handle that is going away. */
+/* What waits for a handle that is going away. */
 void session_forget_notifications(struct session *, uint32_t handle);

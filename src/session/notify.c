@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the change stream of a mailbox to the notifications of its sessions.  [MS-OXCNOTIF] 3.1.4.3, 3.1.5.1
  *
- *   store commits -> session_store_changed -> each session with a logon to that mailbox
+ *   store commits -> session_store_changed -> each logon to that mailbox
  *                                             -> each subscription: RopNotify of an object
  *                                             -> each table with a view: RopNotify of a row
+ *                                          -> who waits for the logon's session is woken
  */
 #include "session/internal.h"
 
 enum { NOTIFY_TABLE = 0x0100, NOTIFY_TOTAL = 0x1000, NOTIFY_UNREAD = 0x2000, NOTIFY_MESSAGE = 0x8000 };
+#define ROW_MAX 16384u             /* a row that is longer might fit into no answer: TABLE_CHANGED stands for it */
 
-/* ---- the queue; the session is locked ---- */
+/* ---- the queue ---- */
 
 static struct notification *notification_new(struct object *o)
 {
@@ -21,6 +23,7 @@ static struct notification *notification_new(struct object *o)
     return n;
 }
 
+/* With the session locked, as all up to session_forget_notifications. */
 static void enqueue(struct session *s, struct notification *n)
 {
     struct notification **last = &s->first;
@@ -31,8 +34,9 @@ static void enqueue(struct session *s, struct notification *n)
     s->queued++;
 }
 
-/* Takes out what `gone` says.  Walks the whole queue, which is bounded. */
-static void filter_queue(struct session *s, bool (*gone)(const struct notification *, uint32_t), uint32_t handle)
+/* Takes out what `gone` says, at most `limit` of them.  Walks the whole queue, which is bounded. */
+static void filter_queue(struct session *s, bool (*gone)(const struct notification *, const struct notification *like),
+                         const struct notification *like, uint32_t limit)
 {
     struct notification *all = s->first, *next;
     s->first = NULL;
@@ -40,36 +44,45 @@ static void filter_queue(struct session *s, bool (*gone)(const struct notificati
     for (; all; all = next) {
         next = all->next;
         all->next = NULL;
-        if (gone(all, handle))
+        if (limit && gone(all, like)) {
             talloc_free(all);
-        else
+            limit--;
+        } else {
             enqueue(s, all);
+        }
     }
 }
 
-static bool is_of_handle(const struct notification *n, uint32_t handle)
+static bool is_of_handle(const struct notification *n, const struct notification *like)
 {
-    return n->handle == handle;
+    return n->handle == like->handle;
 }
 
-static bool is_row_of_handle(const struct notification *n, uint32_t handle)
+static bool is_row_of_handle(const struct notification *n, const struct notification *like)
 {
-    return n->handle == handle && n->body.NotificationData.NotificationFlags & NOTIFY_TABLE;
+    return n->handle == like->handle && n->body.NotificationData.NotificationFlags & NOTIFY_TABLE;
+}
+
+static bool is_of_object(const struct notification *n, const struct notification *like)
+{
+    (void)like;
+    return !(n->body.NotificationData.NotificationFlags & NOTIFY_TABLE);
 }
 
 void session_forget_notifications(struct session *s, uint32_t handle)
 {
-    filter_queue(s, is_of_handle, handle);
+    pthread_mutex_lock(&s->lock);
+    filter_queue(s, is_of_handle, &(struct notification){ .handle = handle }, UINT32_MAX);
+    pthread_mutex_unlock(&s->lock);
 }
 
-/* [MS-OXCNOTIF] 3.1.4.3: where single rows are too many, one TableChanged stands for all. */
-static void collapse_table(struct session *s, struct object *table)
+/* A table whose TABLE_CHANGED leaves, or comes back. */
+static void mark_stale(struct session *s, const struct notification *n, bool stale)
 {
-    filter_queue(s, is_row_of_handle, table->handle);
-    struct notification *n = notification_new(table);
-    n->body.NotificationData.NotificationFlags = NOTIFY_TABLE;
-    n->body.NotificationData.TableEventType = TABLE_CHANGED;
-    enqueue(s, n);
+    struct object *table;
+    if (n->body.NotificationData.TableEventType == TABLE_CHANGED &&
+        session_object(s, n->logon_id, n->handle, &table) == ecNone)
+        table->stale = stale;
 }
 
 struct notification *session_next_notification(TALLOC_CTX *arena, struct session *s)
@@ -80,6 +93,7 @@ struct notification *session_next_notification(TALLOC_CTX *arena, struct session
         s->first = n->next;
         s->queued--;
         n->next = NULL;
+        mark_stale(s, n, false);
     }
     pthread_mutex_unlock(&s->lock);
     return n ? talloc_steal(arena, n) : NULL;
@@ -89,6 +103,7 @@ void session_unread_notification(struct session *s, struct notification *n)
 {
     talloc_steal(NULL, n);
     pthread_mutex_lock(&s->lock);
+    mark_stale(s, n, true);
     n->next = s->first;
     if (!s->first)
         s->last = &n->next;
@@ -131,12 +146,13 @@ void session_cancel_wait(struct session *s, void *arg)
 
 static void wake_waiter(struct session *s)
 {
+    pthread_mutex_lock(&s->lock);
     void (*wake)(void *) = s->wake;
-    s->wake = NULL;
-    if (wake && s->first)
+    if (wake && s->first) {
+        s->wake = NULL;
         wake(s->wake_arg);
-    else
-        s->wake = wake;
+    }
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- subscriptions ---- */
@@ -149,7 +165,8 @@ static bool concerns(const struct subscription *sub, const struct store_change *
         return true;
     if (sub->mid)
         return c->is_message && (c->mid == sub->mid || c->old_mid == sub->mid);
-    return c->fid == sub->fid || c->old_fid == sub->fid || (!c->is_message && c->parent == sub->fid);
+    return c->fid == sub->fid || c->old_fid == sub->fid ||
+           (!c->is_message && (c->parent == sub->fid || c->old_parent == sub->fid));
 }
 
 /* [MS-OXCNOTIF] 2.2.1.4.1.2 */
@@ -162,11 +179,10 @@ static void fill_object(struct NotificationData *b, const struct store_change *c
     b->OldFolderId = c->old_fid;
     b->OldMessageId = c->old_mid;
     b->OldParentFolderId = c->old_parent;
-    if (c->kind == STORE_MODIFIED && !c->is_message && c->counts_changed) {
+    b->TotalMessageCount = c->total;
+    b->UnreadMessageCount = c->unread;
+    if (c->kind == STORE_MODIFIED && !c->is_message && c->counts_changed)
         b->NotificationFlags |= NOTIFY_TOTAL | NOTIFY_UNREAD;
-        b->TotalMessageCount = c->total;
-        b->UnreadMessageCount = c->unread;
-    }
     if (c->kind == STORE_NEW_MAIL) {
         b->MessageFlags = c->message_flags;
         b->UnicodeFlag = true;
@@ -174,25 +190,50 @@ static void fill_object(struct NotificationData *b, const struct store_change *c
     }
 }
 
+/* The same object modified once more, to the same subscription: the newer one tells all, counts included. */
+static bool is_superseded(const struct notification *n, const struct notification *like)
+{
+    const struct NotificationData *a = &n->body.NotificationData, *b = &like->body.NotificationData;
+    const uint16_t both = STORE_MODIFIED | NOTIFY_MESSAGE;
+    return n->handle == like->handle && a->NotificationFlags & STORE_MODIFIED && b->NotificationFlags & STORE_MODIFIED &&
+           (a->NotificationFlags & both) == (b->NotificationFlags & both) && a->FolderId == b->FolderId &&
+           a->MessageId == b->MessageId;
+}
+
+static void supersede(struct session *s, struct notification *by)
+{
+    struct NotificationData *b = &by->body.NotificationData;
+    for (const struct notification *n = s->first; n; n = n->next)
+        if (is_superseded(n, by))
+            b->NotificationFlags |= n->body.NotificationData.NotificationFlags & (NOTIFY_TOTAL | NOTIFY_UNREAD);
+    filter_queue(s, is_superseded, by, UINT32_MAX);
+}
+
 static void notify_subscription(struct session *s, struct object *o, const struct store_change *c)
 {
-    if (!concerns(&o->subscription, c) || s->queued >= 4 * SESSION_QUEUE_MAX)
+    if (!concerns(&o->subscription, c))
         return;
     struct notification *n = notification_new(o);
     fill_object(&n->body.NotificationData, c, n);
+    pthread_mutex_lock(&s->lock);
+    supersede(s, n);
+    if (s->queued >= SESSION_QUEUE_HARD_MAX)
+        filter_queue(s, is_of_object, n, 1);
     enqueue(s, n);
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- tables ---- */
 
-/* The row goes out over the columns that the table has now; the client may change them before it reads this. */
-static void fill_row(struct session *s, struct notification *n, const struct table_event *e, const struct object *table)
+/* The row goes out over the columns that the table has now; the client may change them before it reads this.  false: the
+ * row is too long. */
+static bool fill_row(struct session *s, struct notification *n, const struct table_event *e, const struct object *table)
 {
     struct NotificationData *b = &n->body.NotificationData;
     struct buf row;
     buf_init(&row, n);
     struct wire_out out = wire_out(&row);
-    out.limit = UINT16_MAX;
+    out.limit = ROW_MAX;
     out.codepage = s->client.code_page;
     out.columns = store_table_columns_set(table->table);
     out.column_count = store_table_column_count(table->table);
@@ -208,52 +249,102 @@ static void fill_row(struct session *s, struct notification *n, const struct tab
     b->InsertAfterTableRowInstance = e->after_instance;
     b->TableRowData = buf_blob(&row);
     b->TableRowDataSize = (uint16_t)row.size;
+    return !out.full;
+}
+
+/* [MS-OXCNOTIF] 3.1.4.3: where single rows are too many, one TableChanged stands for all. */
+static void enqueue_row(struct session *s, struct object *o, struct notification *n, bool informative)
+{
+    struct NotificationData *b = &n->body.NotificationData;
+    pthread_mutex_lock(&s->lock);
+    if (!informative || s->queued >= SESSION_QUEUE_MAX) {
+        filter_queue(s, is_row_of_handle, n, UINT32_MAX);
+        *b = (struct NotificationData){ .NotificationFlags = NOTIFY_TABLE, .TableEventType = TABLE_CHANGED };
+        o->stale = true;
+    }
+    enqueue(s, n);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool is_stale(struct session *s, const struct object *table)
+{
+    pthread_mutex_lock(&s->lock);
+    const bool stale = table->stale;
+    pthread_mutex_unlock(&s->lock);
+    return stale;
 }
 
 static void notify_table(struct session *s, struct object *o, const struct store_change *c)
 {
-    if (!o->notify || !o->view)
+    if (!o->notify || !o->view || is_stale(s, o))
         return;
     struct notification *n = notification_new(o);
     struct table_event e;
-    if (!store_table_event(n, o->table, c, &e)) {
+    if (store_table_event(n, o->table, c, &e))
+        enqueue_row(s, o, n, e.type != TABLE_CHANGED && fill_row(s, n, &e, o));
+    else
         talloc_free(n);
-    } else if (e.type == TABLE_CHANGED || s->queued >= SESSION_QUEUE_MAX) {
-        talloc_free(n);
-        collapse_table(s, o);
-    } else {
-        fill_row(s, n, &e, o);
-        enqueue(s, n);
-    }
 }
 
 /* ---- the change stream ---- */
 
-static void notify_object(struct session *s, struct object *o, const struct store_change *changes, size_t count)
+static struct audience **audience_of(struct sessions *all, const struct store *store)
+{
+    struct audience **at = &all->audiences[((uintptr_t)store >> 6) % AUDIENCES];
+    while (*at && (*at)->store != store)
+        at = &(*at)->next;
+    return at;
+}
+
+void session_listen(struct logon *l)
+{
+    struct sessions *all = l->session->all;
+    pthread_mutex_lock(&all->lock);
+    struct audience **at = audience_of(all, l->store);
+    if (!*at) {
+        *at = talloc_zero(NULL, struct audience);
+        (*at)->store = l->store;
+    }
+    l->next_of_store = (*at)->first;
+    (*at)->first = l;
+    pthread_mutex_unlock(&all->lock);
+}
+
+void session_stop_listening(struct logon *l)
+{
+    struct sessions *all = l->session->all;
+    pthread_mutex_lock(&all->lock);
+    struct audience **at = audience_of(all, l->store), *gone = *at;
+    struct logon **logon = &gone->first;
+    while (*logon != l)
+        logon = &(*logon)->next_of_store;
+    *logon = l->next_of_store;
+    if (!gone->first) {
+        *at = gone->next;
+        talloc_free(gone);
+    }
+    pthread_mutex_unlock(&all->lock);
+}
+
+static void notify_object(struct object *o, const struct store_change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (o->type == OBJECT_SUBSCRIPTION)
-            notify_subscription(s, o, &changes[i]);
-        else if (o->type & (OBJECT_CONTENTS | OBJECT_HIERARCHY))
-            notify_table(s, o, &changes[i]);
+            notify_subscription(o->session, o, &changes[i]);
+        else
+            notify_table(o->session, o, &changes[i]);
 }
 
-static void notify_session(struct session *s, struct store *store, const struct store_change *changes, size_t count)
-{
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < COUNTOF(s->objects); i++)
-        for (struct object *o = s->objects[i]; o; o = o->next)
-            if (o->logon->store == store)
-                notify_object(s, o, changes, count);
-    wake_waiter(s);
-    pthread_mutex_unlock(&s->lock);
-}
-
+/* The store is locked, so its audience and the objects that listen stay as they are. */
 void session_store_changed(void *sessions, struct store *store, const struct store_change *changes, size_t count)
 {
     struct sessions *all = sessions;
     pthread_mutex_lock(&all->lock);
-    for (struct session *s = all->first; s; s = s->next)
-        notify_session(s, store, changes, count);
+    const struct audience *audience = *audience_of(all, store);
     pthread_mutex_unlock(&all->lock);
+    for (struct logon *l = audience ? audience->first : NULL; l; l = l->next_of_store) {
+        for (struct object *o = l->listeners; o; o = o->next_listener)
+            notify_object(o, changes, count);
+        wake_waiter(l->session);
+    }
 }

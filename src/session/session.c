@@ -3,6 +3,9 @@
 
 #include "session/internal.h"
 
+#define BUCKETS_FIRST 8u
+#define NO_HANDLE 0xFFFFFFFFu      /* stands for «none» in handle tables, so it is never given out */
+
 /* ---- all sessions ---- */
 
 static int sessions_close(struct sessions *all)
@@ -39,6 +42,13 @@ uint32_t sessions_count(struct sessions *all)
     return count;
 }
 
+static void count_sessions(struct sessions *all, int more)
+{
+    pthread_mutex_lock(&all->lock);
+    all->count += (uint32_t)more;
+    pthread_mutex_unlock(&all->lock);
+}
+
 /* ---- one session ---- */
 
 struct session *session_new(struct sessions *all, struct guid user_mailbox, const struct client_info *client)
@@ -53,13 +63,11 @@ struct session *session_new(struct sessions *all, struct guid user_mailbox, cons
     s->client = *client;
     s->client.application = talloc_strdup(s, client->application ? client->application : "");
     s->next_handle = 1;
+    s->bucket_count = BUCKETS_FIRST;
+    s->objects = talloc_zero_array(s, struct object *, s->bucket_count);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->idle, NULL);
-    pthread_mutex_lock(&all->lock);
-    s->next = all->first;
-    all->first = s;
-    all->count++;
-    pthread_mutex_unlock(&all->lock);
+    count_sessions(all, 1);
     return s;
 }
 
@@ -91,7 +99,7 @@ void session_end(struct session *s)
 {
     pthread_mutex_lock(&s->lock);
     s->busy = false;
-    pthread_cond_broadcast(&s->idle);
+    pthread_cond_signal(&s->idle);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -104,22 +112,27 @@ static void wait_until_idle(struct session *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void unlist(struct session *s)
+/* ---- logons ---- */
+
+struct logon *session_find_logon(struct session *s, uint8_t id)
 {
-    pthread_mutex_lock(&s->all->lock);
-    struct session **at = &s->all->first;
-    while (*at != s)
-        at = &(*at)->next;
-    *at = s->next;
-    s->all->count--;
-    pthread_mutex_unlock(&s->all->lock);
+    struct logon *l = s->logons;
+    while (l && l->id != id)
+        l = l->next;
+    return l;
 }
 
+/* Its objects go with it.  Until the store is unlocked here, its watcher may still be at work on them. */
 static void logon_close(struct logon *l)
 {
     struct store *store = l->store;
+    struct logon **at = &l->session->logons;
+    while (*at != l)
+        at = &(*at)->next;
+    *at = l->next;
     store_lock(store);
     talloc_free(l->object);
+    session_stop_listening(l);
     store_unlock(store);
     store_put(store);
     talloc_free(l);
@@ -128,30 +141,26 @@ static void logon_close(struct logon *l)
 void session_free(struct session *s)
 {
     wait_until_idle(s);
-    for (unsigned id = 0; id < COUNTOF(s->logons); id++)
-        if (s->logons[id])
-            session_logoff(s, (uint8_t)id);
-    unlist(s);                     /* after this no watcher finds the session any more */
+    while (s->logons)
+        logon_close(s->logons);
+    count_sessions(s->all, -1);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
     talloc_free(s);
 }
 
-/* ---- logons ---- */
-
-struct logon *session_find_logon(struct session *s, uint8_t id)
+static enum ec logon_begin(struct session *s, struct logon *l, struct guid mailbox)
 {
-    return s->logons[id];
-}
-
-void session_logoff(struct session *s, uint8_t id)
-{
-    pthread_mutex_lock(&s->lock);
-    struct logon *l = s->logons[id];
-    s->logons[id] = NULL;
-    pthread_mutex_unlock(&s->lock);
-    if (l)
-        logon_close(l);
+    l->account = directory_by_mailbox_guid(s->all->directory, l, mailbox);
+    if (!l->account)
+        return ecUnknownUser;
+    const enum ec ec = session_object_new(l, NULL, OBJECT_LOGON, &l->object);
+    if (ec)
+        return ec;
+    session_listen(l);
+    l->next = s->logons;
+    s->logons = l;
+    return ecNone;
 }
 
 enum ec session_logon(struct session *s, uint8_t id, const struct account *mailbox, struct logon **out)
@@ -160,49 +169,92 @@ enum ec session_logon(struct session *s, uint8_t id, const struct account *mailb
     enum ec ec = store_get(s->all->stores, mailbox->store_url, mailbox->mailbox_guid, &store);
     if (ec)
         return ec;
+    struct logon *old = session_find_logon(s, id);
+    if (old)
+        logon_close(old);
 
-    session_logoff(s, id);
     struct logon *l = talloc_zero(s, struct logon);
     l->id = id;
     l->session = s;
     l->store = store;
-    l->account = directory_by_mailbox_guid(s->all->directory, l, mailbox->mailbox_guid);
-    if (l->account)
-        ec = session_object_new(l, NULL, OBJECT_LOGON, &l->object);
-    if (ec || !l->account) {
+    l->owner = guid_equal(mailbox->mailbox_guid, s->user->mailbox_guid);
+    store_lock(store);
+    ec = logon_begin(s, l, mailbox->mailbox_guid);
+    store_unlock(store);
+    if (ec) {
         store_put(store);
         talloc_free(l);
-        return ec ? ec : ecUnknownUser;
+        return ec;
     }
-    l->owner = guid_equal(mailbox->mailbox_guid, s->user->mailbox_guid);
-    pthread_mutex_lock(&s->lock);
-    s->logons[id] = l;
-    pthread_mutex_unlock(&s->lock);
     *out = l;
     return ecNone;
 }
 
+/* ---- the handle table ---- */
+
+static struct object **bucket(struct session *s, uint32_t handle)
+{
+    return &s->objects[handle & (s->bucket_count - 1)];
+}
+
+static void grow_table(struct session *s)
+{
+    struct object **old = s->objects, *next;
+    const uint32_t count = s->bucket_count;
+    s->bucket_count *= 2;
+    s->objects = talloc_zero_array(s, struct object *, s->bucket_count);
+    for (uint32_t i = 0; i < count; i++)
+        for (struct object *o = old[i]; o; o = next) {
+            next = o->next;
+            o->next = *bucket(s, o->handle);
+            *bucket(s, o->handle) = o;
+        }
+    talloc_free(old);
+}
+
+static void enter_handle(struct session *s, struct object *o)
+{
+    if (s->object_count >= 2 * s->bucket_count)
+        grow_table(s);
+    o->handle = s->next_handle++;
+    o->next = *bucket(s, o->handle);
+    *bucket(s, o->handle) = o;
+    s->object_count++;
+}
+
 /* ---- objects ---- */
 
-/* The list is what watchers walk, so it changes under the session's lock only. */
+static void start_listening(struct object *o)
+{
+    struct logon *l = o->logon;
+    o->next_listener = l->listeners;
+    o->listener_at = &l->listeners;
+    if (l->listeners)
+        l->listeners->listener_at = &o->next_listener;
+    l->listeners = o;
+}
+
 static int object_close(struct object *o)
 {
     struct session *s = o->session;
-    pthread_mutex_lock(&s->lock);
-    struct object **at = &s->objects[o->handle % COUNTOF(s->objects)];
+    struct object **at = bucket(s, o->handle);
     while (*at != o)
         at = &(*at)->next;
     *at = o->next;
     s->object_count--;
-    session_forget_notifications(s, o->handle);
-    pthread_mutex_unlock(&s->lock);
+    if (o->listener_at) {
+        *o->listener_at = o->next_listener;
+        if (o->next_listener)
+            o->next_listener->listener_at = o->listener_at;
+        session_forget_notifications(s, o->handle);
+    }
     return 0;
 }
 
 enum ec session_object_new(struct logon *l, struct object *parent, enum object_type type, struct object **out)
 {
     struct session *s = l->session;
-    if (s->object_count >= SESSION_OBJECTS_MAX)
+    if (s->object_count >= SESSION_OBJECTS_MAX || s->next_handle == NO_HANDLE)
         return ecTooManyOpenObjects;
     if (!parent)
         parent = l->object;
@@ -210,13 +262,9 @@ enum ec session_object_new(struct logon *l, struct object *parent, enum object_t
     o->type = type;
     o->logon = l;
     o->session = s;
-    pthread_mutex_lock(&s->lock);
-    o->handle = s->next_handle++;
-    struct object **at = &s->objects[o->handle % COUNTOF(s->objects)];
-    o->next = *at;
-    *at = o;
-    s->object_count++;
-    pthread_mutex_unlock(&s->lock);
+    enter_handle(s, o);
+    if (type & (OBJECT_SUBSCRIPTION | OBJECT_CONTENTS | OBJECT_HIERARCHY))
+        start_listening(o);
     talloc_set_destructor(o, object_close);
     *out = o;
     return ecNone;
@@ -224,8 +272,7 @@ enum ec session_object_new(struct logon *l, struct object *parent, enum object_t
 
 enum ec session_object(struct session *s, uint8_t logon_id, uint32_t handle, struct object **out)
 {
-    /* Only the session's own request changes the list, so reading it here needs no lock. */
-    for (struct object *o = s->objects[handle % COUNTOF(s->objects)]; o; o = o->next)
+    for (struct object *o = *bucket(s, handle); o; o = o->next)
         if (o->handle == handle) {
             *out = o;
             return o->logon->id == logon_id ? ecNone : ecAccessDenied;     /* [MS-OXCROPS] 3.2.5.4 */
@@ -235,11 +282,11 @@ enum ec session_object(struct session *s, uint8_t logon_id, uint32_t handle, str
 
 void session_object_release(struct object *o)
 {
+    struct store *store = o->logon->store;
     if (o->type == OBJECT_LOGON) {
-        session_logoff(o->session, o->logon->id);
+        logon_close(o->logon);
         return;
     }
-    struct store *store = o->logon->store;
     store_lock(store);
     talloc_free(o);
     store_unlock(store);

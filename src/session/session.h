@@ -3,9 +3,10 @@
  * objects behind the handles and the notifications that wait for it.  [MS-OXCROPS] 3.1.1, [MS-OXCNOTIF] 3.1.1
  * Owns the objects; never parses a ROP and never speaks HTTP.
  *
- * Locks: a session is used by one request at a time (session_begin).  An object's store is locked (store_lock)
- * while the object is used.  The watcher of a store comes from other threads with that store locked and takes the
- * session's own lock inside; so the order is store, then session, and nothing here calls back into a store. */
+ * Locks: a session is used by one request at a time (session_begin), which alone sees its handle table.  An object
+ * is made, used and released with its store locked.  The watcher of a store comes from any thread, with that store
+ * locked, and walks the objects of the store's logons that listen; so these lists belong to the store's lock.  The
+ * session's own lock is the innermost: it guards the queue of notifications and who waits for them. */
 #pragma once
 #include "directory/directory.h"
 #include "store/store.h"
@@ -41,6 +42,7 @@ struct object {
     uint32_t handle;
     struct logon *logon;
     uint64_t fid;                  /* folder, tables; of the message's folder */
+    uint16_t codepage;             /* messages and what is in them: of 8-bit text; 0: the session's */
     union {
         struct store_message *message;
         struct store_attachment *attachment;
@@ -50,12 +52,15 @@ struct object {
     };
     bool notify;                   /* tables: opened without NoNotifications */
     bool view;                     /* tables: a row was asked for, [MS-OXCNOTIF] 3.1.4.3 */
-    struct object *next;           /* in the session's list */
+    bool stale;                    /* tables: a TABLE_CHANGED waits, so single rows tell nothing; the session's lock */
+    struct object *next;           /* in the session's handle table */
+    struct object *next_listener, **listener_at;    /* in the logon's list; NULL: never listens */
     struct session *session;
 };
 
 #define SESSION_OBJECTS_MAX 5000   /* handles of one session; more: ecTooManyOpenObjects */
 #define SESSION_QUEUE_MAX 500      /* notifications that wait; beyond, rows collapse to TABLE_CHANGED */
+#define SESSION_QUEUE_HARD_MAX (4 * SESSION_QUEUE_MAX)         /* beyond, the oldest go */
 
 struct logon {
     uint8_t id;
@@ -64,6 +69,9 @@ struct logon {
     const struct account *account; /* whose mailbox it is */
     bool owner;                    /* the session's user owns the mailbox */
     struct object *object;         /* the Logon object itself */
+    struct object *listeners;      /* tables and subscriptions */
+    struct logon *next;            /* of the session */
+    struct logon *next_of_store;   /* of all sessions, with the store locked */
 };
 
 struct client_info {               /* of Connect, for rights, text and logs */
@@ -94,7 +102,8 @@ void session_end(struct session *);
 enum ec session_logon(struct session *, uint8_t id, const struct account *mailbox, struct logon **out);
 struct logon *session_find_logon(struct session *, uint8_t id);           /* NULL: none */
 
-/* Makes an object and its handle.  `parent` NULL: lives until the logon ends.  ecTooManyOpenObjects. */
+/* Makes an object and its handle, with the store locked.  `parent` NULL: lives until the logon ends.
+ * ecTooManyOpenObjects. */
 enum ec session_object_new(struct logon *, struct object *parent, enum object_type, struct object **out);
 /* ecNullObject: never given out; ecInvalidObject: released already; ecAccessDenied: another logon's. */
 enum ec session_object(struct session *, uint8_t logon_id, uint32_t handle, struct object **out);
