@@ -9,7 +9,9 @@
 #define HANDLES_MAX 256u                   /* an index is one byte */
 #define RESPONSE_HEAD 6u                   /* RopId, handle index, ReturnValue */
 #define TOO_SMALL_HEAD 3u                  /* RopId and SizeNeeded of RopBufferTooSmall */
-#define RESPONSE_LEAST 64u                 /* what a ROP with side effects may answer beyond a copy of its request */
+#define RESPONSE_LEAST 64u                 /* what a ROP with side effects may answer, lists of problems aside */
+#define READ_STREAM_MAX 0x80000000u        /* [MS-OXCROPS] 2.2.9.2.1 */
+#define QUERY_NO_ADVANCE 0x01              /* [MS-OXCTABL] 2.2.2.5.1: the same rows would come again */
 #define CHAIN_ROOM_STREAM 8192u            /* less than this left: no further chained buffer */
 #define CHAIN_ROOM_ROWS 32768u
 
@@ -62,8 +64,10 @@ struct run {
     struct wire_out out;
     struct rop_request last;               /* the last ROP that was answered */
     const void *last_response;
+    size_t last_room;                      /* that it had */
     enum ec last_code;
-    bool stop;                             /* nothing after this is processed */
+    bool stop;                             /* nothing after this is processed, */
+    bool closed;                           /* or answered */
 };
 
 /* What the handle table of the answer takes, once `q` has been answered. */
@@ -138,6 +142,8 @@ static enum ec find_objects(struct run *r, const struct rop_request *q, const st
     }
     call->logon = call->object->logon;
     call->store = call->logon->store;
+    if (call->object->codepage)
+        call->codepage = call->object->codepage;
     return ecNone;
 }
 
@@ -168,16 +174,17 @@ static bool succeeded(enum ec ec)
     return ((uint32_t)ec & 0xFFFF0000u) == 0x00040000u || ec == ecNone;      /* warnings carry the fields too */
 }
 
-/* Runs one ROP and writes its response.  false: the response did not fit, and nothing has happened. */
+/* Runs one ROP and writes its response.  false: the response did not fit.  What changes something fits, so nothing has
+ * happened then; what only makes a long list of problems does the same when it is asked again. */
 static bool run_rop(struct run *r, const struct rop_request *q, size_t tail)
 {
     const struct handler *h = handler_by_id[q->rop->id];
     const size_t used = r->out.to->size, keep = handles_size(r, q) + (tail ? TOO_SMALL_HEAD + tail : 0);
-    if (used + keep + RESPONSE_HEAD + RESPONSE_LEAST + q->bytes.size > r->out.limit)
+    if (used + keep + RESPONSE_HEAD + RESPONSE_LEAST > r->out.limit)
         return false;
 
     struct rop_call call = { .arena = r->arena, .services = r->services, .session = r->session, .logon_id = q->logon_id,
-                             .index = q->index,
+                             .index = q->index, .codepage = session_client(r->session)->code_page,
                              .room = r->out.limit - used - keep - RESPONSE_HEAD };
     void *response = talloc_zero_size(r->arena, q->rop->response->size + 1);
     enum ec ec = h ? find_objects(r, q, h, &call) : ecNotImplemented;
@@ -187,6 +194,7 @@ static bool run_rop(struct run *r, const struct rop_request *q, size_t tail)
     const bool ok = succeeded(ec);
     struct wire_out out = r->out;
     out.limit -= keep;
+    out.codepage = call.codepage;
     out.columns = call.columns;
     out.column_count = call.column_count;
     const bool fits = rop_put_response(&out, q->rop, rop_response_index(q), (uint32_t)ec,
@@ -199,6 +207,7 @@ static bool run_rop(struct run *r, const struct rop_request *q, size_t tail)
         set_handle(r, q->rop->indexes == ROP_O ? q->index : q->other, call.opened->handle);
     r->last = *q;
     r->last_response = response;
+    r->last_room = call.room;
     r->last_code = ec;
     return true;
 }
@@ -216,37 +225,60 @@ static bool put_special(struct run *r, uint8_t id, const struct wire_struct *des
     return false;
 }
 
-/* [MS-OXCROPS] 2.2.15.1: the client sends the rest again, with more room. */
+/* [MS-OXCROPS] 3.2.4.3: the client sends the rest again, with more room, if more of it would help. */
 static enum ec put_too_small(struct run *r, struct blob rest)
 {
-    const struct RopBufferTooSmall too_small = { .SizeNeeded = EXTENDED_PAYLOAD_MAX, .RequestBuffers = rest };
-    r->stop = true;
-    return put_special(r, 0xFF, &RopBufferTooSmall_wire, &too_small) ? ecNone : ecBufferTooSmall;
+    const struct RopBufferTooSmall too_small = { .SizeNeeded = EXTENDED_PAYLOAD_MAX + EXTENDED_HEADER, .RequestBuffers = rest };
+    const bool most = !r->last.rop && r->out.limit >= EXTENDED_PAYLOAD_MAX;
+    r->stop = r->closed = true;
+    return !most && put_special(r, 0xFF, &RopBufferTooSmall_wire, &too_small) ? ecNone : ecBufferTooSmall;
 }
 
-/* [MS-OXCTABL] 3.2.5.9: the ROPs after a failed seek are not processed. */
+/* [MS-OXCTABL] 3.2.5.9, 3.2.5.10, 3.2.5.12: the ROPs after a failed one of these are not processed. */
 static bool ends_processing(const struct run *r)
 {
-    static const uint8_t seeks[] = { 0x18, 0x19, 0x1A };       /* RopSeekRow, ...Bookmark, ...Fractional */
-    return !succeeded(r->last_code) && r->last_code != ecPositionChanged && memchr(seeks, r->last.rop->id, sizeof seeks);
+    static const uint8_t seeks[] = { 0x18, 0x19, 0x1B };       /* RopSeekRow, RopSeekRowBookmark, RopCreateBookmark */
+    return !succeeded(r->last_code) && memchr(seeks, r->last.rop->id, sizeof seeks);
+}
+
+/* [MS-OXCROPS] 2.2.9.2.1: one value that fails the whole call. */
+static bool is_sane(const struct rop_request *q)
+{
+    const struct RopReadStreamRequest *read = q->body;
+    return q->rop->id != 0x2C || read->ByteCount != 0xBABE || read->MaximumByteCount <= READ_STREAM_MAX;
+}
+
+/* All of them are read before the first is run: what cannot be read changes nothing. */
+static struct rop_request *read_list(struct run *r, struct blob list, uint32_t *count)
+{
+    struct wire_in in = wire_in(r->arena, list);
+    in.codepage = session_client(r->session)->code_page;
+    struct rop_request *all = NULL;
+    uint32_t room = 0;
+    for (*count = 0; wire_left(&in); ++*count) {
+        if (*count == room)
+            all = talloc_realloc(r->arena, all, struct rop_request, room = MAX(8, room * 2));
+        if (!rop_get_request(&in, &all[*count]) || !is_sane(&all[*count]))
+            return NULL;
+    }
+    return all ? all : talloc_zero(r->arena, struct rop_request);
 }
 
 static enum ec run_list(struct run *r, struct blob list)
 {
-    struct wire_in in = wire_in(r->arena, list);
-    in.codepage = session_client(r->session)->code_page;
-    while (wire_left(&in) && !r->stop) {
-        struct rop_request q;
-        if (!rop_get_request(&in, &q))
-            return ecRpcFormat;
-        if (q.rop->id == 0x01) {
-            release(r, &q);
-        } else if (!run_rop(r, &q, wire_left(&in))) {
-            const size_t size = (size_t)(in.end - q.bytes.data);
-            return put_too_small(r, BLOB_OF(q.bytes.data, size));
-        } else {
+    const uint8_t *end = list.data + list.size;
+    uint32_t count;
+    const struct rop_request *all = read_list(r, list, &count);
+    if (!all)
+        return ecRpcFormat;
+    for (uint32_t i = 0; i < count && !r->stop; i++) {
+        const struct rop_request *q = &all[i];
+        if (q->rop->id == 0x01)
+            release(r, q);
+        else if (!run_rop(r, q, (size_t)(end - q->bytes.data) - q->bytes.size))
+            return put_too_small(r, BLOB_OF(q->bytes.data, (size_t)(end - q->bytes.data)));
+        else
             r->stop = ends_processing(r);
-        }
     }
     return ecNone;
 }
@@ -256,7 +288,7 @@ static enum ec run_list(struct run *r, struct blob list)
 static void put_notifications(struct run *r)
 {
     struct notification *n;
-    while ((n = session_next_notification(r->arena, r->session))) {
+    while (!r->closed && (n = session_next_notification(r->arena, r->session))) {
         if (put_special(r, 0x2A, &RopNotify_wire, &n->body))
             continue;
         session_unread_notification(r->session, n);
@@ -294,21 +326,31 @@ static void open_payload(struct run *r, struct buf *payload, size_t limit)
     r->out.codepage = session_client(r->session)->code_page;
 }
 
-/* What is left of the ROP that was answered last, for another chained buffer.  false: nothing. */
-static bool chain_next(struct run *r)
+/* What is left of the ROP that was answered last, for another chained buffer.  false: nothing.  The client never gets
+ * more than it asked for. */
+static bool rest_of_stream(const struct run *r)
 {
-    if (!r->last.rop || r->last_code != ecNone)
-        return false;
-    if (r->last.rop->id == 0x2C)                        /* RopReadStream, until the stream's end */
-        return ((const struct RopReadStreamResponse *)r->last_response)->DataSize != 0;
-    if (r->last.rop->id != 0x15)
-        return false;
+    struct RopReadStreamRequest *asked = r->last.body;
+    const struct RopReadStreamResponse *got = r->last_response;
+    const uint32_t count = rop_read_count(asked);
+    const bool at_end = got->DataSize < MIN((size_t)count, rop_read_most(r->last_room));
+    *asked = (struct RopReadStreamRequest){ .ByteCount = 0xBABE, .MaximumByteCount = count - got->DataSize };
+    return !at_end && count > got->DataSize;
+}
+
+static bool rest_of_rows(const struct run *r)
+{
     struct RopQueryRowsRequest *asked = r->last.body;
     const struct RopQueryRowsResponse *got = r->last_response;
-    if (got->Origin != BOOKMARK_CURRENT || got->RowCount == 0 || got->RowCount >= asked->RowCount)
-        return false;
+    const bool more = got->Origin == BOOKMARK_CURRENT && got->RowCount != 0 && got->RowCount < asked->RowCount &&
+                      !(asked->QueryRowsFlags & QUERY_NO_ADVANCE);
     asked->RowCount = (uint16_t)(asked->RowCount - got->RowCount);
-    return true;
+    return more;
+}
+
+static bool chain_next(const struct run *r)
+{
+    return r->last_code == ecNone && (r->last.rop->id == 0x2C ? rest_of_stream(r) : rest_of_rows(r));
 }
 
 /* [MS-OXCRPC] 3.1.4.2.1.2.2: the last ROP again, as if the client had asked for more, while there is room. */
@@ -370,8 +412,8 @@ enum ec rop_execute(TALLOC_CTX *arena, const struct rop_services *services, stru
         return ec;
     struct blob payloads[EXTENDED_BUFFERS_MAX];
     uint32_t count = 1;
-    const bool chained = flags & EXECUTE_CHAIN && !r.stop && r.last.rop && (r.last.rop->id == 0x15 || r.last.rop->id == 0x2C);
-    if (chained) {
+    const bool chains = r.last.rop && (r.last.rop->id == 0x15 || r.last.rop->id == 0x2C);
+    if (flags & EXECUTE_CHAIN && !r.stop && chains) {
         count = chain(&r, &payload, out_max, payloads);
     } else {
         put_notifications(&r);

@@ -11,3 +11,7 @@
 #include "rop/rop.def"
 #undef ROP
 #undef ROP2
+
+/* [MS-OXCPRPT] 3.2.5.12: how many bytes a client asks for, and how many fit into such a response. */
+uint32_t rop_read_count(const struct RopReadStreamRequest *);
+size_t rop_read_most(size_t room);

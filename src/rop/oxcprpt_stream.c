@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* [MS-OXCPRPT] 3.2.5.12 and on: one property as a stream. */
+/* [MS-OXCPRPT] 3.2.5.11 and on: one property as a stream. */
 #include "rop/handlers.h"
 
 #define BYTE_COUNT_EXTENDED 0xBABE       /* [MS-OXCROPS] 2.2.9.2.1: MaximumByteCount counts */
 #define READ_HEAD 2u                     /* DataSize */
 
-/* [MS-OXCPRPT] 3.2.5.12 */
+/* [MS-OXCPRPT] 3.2.5.11 */
 enum ec rop_OpenStream(struct rop_call *call, const struct RopOpenStreamRequest *request,
                        struct RopOpenStreamResponse *response)
 {
@@ -24,14 +24,22 @@ enum ec rop_OpenStream(struct rop_call *call, const struct RopOpenStreamRequest 
     return ec;
 }
 
-/* [MS-OXCPRPT] 3.2.5.13: what fits, fewer at the end */
+uint32_t rop_read_count(const struct RopReadStreamRequest *request)
+{
+    return request->ByteCount == BYTE_COUNT_EXTENDED ? request->MaximumByteCount : request->ByteCount;
+}
+
+size_t rop_read_most(size_t room)
+{
+    return MIN(room - READ_HEAD, UINT16_MAX);
+}
+
+/* [MS-OXCPRPT] 3.2.5.12: what fits, fewer at the end */
 enum ec rop_ReadStream(struct rop_call *call, const struct RopReadStreamRequest *request,
                        struct RopReadStreamResponse *response)
 {
-    const uint32_t asked = request->ByteCount == BYTE_COUNT_EXTENDED ? request->MaximumByteCount : request->ByteCount;
-    const size_t most = MIN(call->room - READ_HEAD, UINT16_MAX);
-    const enum ec ec =
-        store_stream_read(call->arena, call->object->stream, (uint32_t)MIN(asked, most), &response->Data);
+    const size_t count = MIN((size_t)rop_read_count(request), rop_read_most(call->room));
+    const enum ec ec = store_stream_read(call->arena, call->object->stream, (uint32_t)count, &response->Data);
     response->DataSize = (uint16_t)response->Data.size;
     return ec;
 }
@@ -44,7 +52,7 @@ static enum ec write_stream(struct rop_call *call, struct blob data, uint16_t *w
     return ec;
 }
 
-/* [MS-OXCPRPT] 3.2.5.14 */
+/* [MS-OXCPRPT] 3.2.5.13: a part of the bytes alone is ecTooBig */
 enum ec rop_WriteStream(struct rop_call *call, const struct RopWriteStreamRequest *request,
                         struct RopWriteStreamResponse *response)
 {
@@ -93,7 +101,7 @@ enum ec rop_SeekStream(struct rop_call *call, const struct RopSeekStreamRequest 
 
 #define COPY_PIECE 65536u
 
-/* [MS-OXCPRPT] 3.2.5.19, in pieces */
+/* [MS-OXCPRPT] 3.2.5.19: in pieces */
 enum ec rop_CopyToStream(struct rop_call *call, const struct RopCopyToStreamRequest *request,
                          struct RopCopyToStreamResponse *response)
 {

@@ -36,6 +36,7 @@ struct rop_call {
     struct object *destination;      /* ROPs with two handles: the other one; else NULL */
     uint8_t logon_id;
     uint8_t index;                   /* of the input handle, which RopSaveChangesMessage answers */
+    unsigned codepage;               /* of 8-bit text in the response */
     size_t room;                     /* bytes that the response's own fields may take */
     /* A handler that opens something leaves it here; the dispatcher gives out its handle. */
     struct object *opened;
