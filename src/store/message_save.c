@@ -245,6 +245,8 @@ static void number(struct save *save, const struct store_message *m)
         save->row.mid = reserved && reserved < first ? reserved : first;
         if (save->row.mid == reserved)
             save->row.source_key = BLOB_OF(NULL, 0);
+    } else {
+        save->row.change_key = BLOB_OF(NULL, 0);               /* of the last change that was made elsewhere */
     }
     save->cn = save->row.cn = first + m->is_new;
 }
