@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmdlet/call.h"
+
+#define NOUN "Mailbox"
+#define ROW const struct account
+#define VIEW "Name Alias ServerName ProhibitSendQuota"
+#define LIST                                                                            \
+    PROPERTY(Name, v_text(row->name))                                                   \
+    PROPERTY(Alias, v_text(row->alias))                                                 \
+    PROPERTY(DisplayName, v_text(row->display_name))                                    \
+    PROPERTY(FirstName, v_text(row->first_name))                                        \
+    PROPERTY(LastName, v_text(row->last_name))                                          \
+    PROPERTY(Initials, v_text(row->initials))                                           \
+    PROPERTY(PrimarySmtpAddress, v_text(row->primary_smtp))                             \
+    PROPERTY(EmailAddresses, v_texts(arena, row->proxy_addresses, row->proxy_count))    \
+    PROPERTY(WindowsEmailAddress, v_text(row->primary_smtp))                            \
+    PROPERTY(UserPrincipalName, v_text(row->user_principal_name))                       \
+    PROPERTY(SamAccountName, v_text(row->sam_account_name))                             \
+    PROPERTY(LegacyExchangeDN, v_text(row->legacy_dn))                                  \
+    PROPERTY(ExchangeGuid, v_guid(row->mailbox_guid))                                   \
+    PROPERTY(Database, v_text(row->database))                                           \
+    PROPERTY(ServerName, v_text(s->server_name))                                        \
+    PROPERTY(RecipientType, v_text("UserMailbox"))                                      \
+    PROPERTY(RecipientTypeDetails, v_text("UserMailbox"))                               \
+    PROPERTY(HiddenFromAddressListsEnabled, v_bool(row->hidden))                        \
+    PROPERTY(AccountDisabled, v_bool(row->disabled))                                    \
+    PROPERTY(EmailAddressPolicyEnabled, v_bool(false))                                  \
+    PROPERTY(IssueWarningQuota, v_text("Unlimited"))                                    \
+    PROPERTY(ProhibitSendQuota, v_text("Unlimited"))                                    \
+    PROPERTY(ProhibitSendReceiveQuota, v_text("Unlimited"))                             \
+    PROPERTY(OrganizationalUnit, v_printf(arena, "%s/Users", s->domains[0].domain))     \
+    PROPERTY(WhenMailboxCreated, v_time(row->when_created))                             \
+    PROPERTY(DistinguishedName, v_text(mailbox_dn(arena, s, row)))                      \
+    PROPERTY(Identity, v_text(mailbox_identity(arena, s, row)))                         \
+    PROPERTY(Id, v_text(mailbox_identity(arena, s, row)))                               \
+    PROPERTY(Guid, v_guid(row->guid))                                                   \
+    PROPERTY(WhenChanged, v_time(row->when_changed))                                    \
+    PROPERTY(WhenCreated, v_time(row->when_created))                                    \
+    PROPERTY(WhenChangedUTC, v_utc(row->when_changed))                                  \
+    PROPERTY(WhenCreatedUTC, v_utc(row->when_created))                                  \
+    PROPERTY(OrganizationId, v_text(s->organization))                                   \
+    PROPERTY(OriginatingServer, v_text(s->hostname))                                    \
+    PROPERTY(IsValid, v_bool(true))                                                     \
+    PROPERTY(ObjectState, v_text("Unchanged"))
+#include "cmdlet/properties.def"
+
+#define WEAK_PASSWORD                                                                                            \
+    "The password does not meet the password policy requirements. Check the minimum password length, password"  \
+    " complexity and password history requirements."
+
+/* The named one, or the first that is open to new mailboxes. */
+static const struct org_database *choose_database(struct call *call, const char *name)
+{
+    const struct org_settings *s = call->settings;
+    const struct org_database *named = name ? org_database_by_name(s, name) : NULL;
+    if (name && !named)
+        call_not_found(call, name);
+    for (size_t i = 0; i < s->database_count && !name; i++)
+        if (!s->databases[i].excluded_from_provisioning)
+            return &s->databases[i];
+    if (!name)
+        call_fail(call, ecNotFound, "No mailbox database is open to new mailboxes. Name one with -Database.");
+    return named;
+}
+
+enum ec cmdlet_New_Mailbox(struct call *call, const struct New_Mailbox *in)
+{
+    const struct org_database *database = choose_database(call, in->Database.value);
+    if (!database)
+        return ecNotFound;
+    if (!call_may(call, "Creating the mailbox \"%s\" in \"%s\".", in->Name.value, database->name))
+        return ecNone;
+    const struct account_new new = {
+        .name = in->Name.value,
+        .alias = in->Alias.value,
+        .sam_account_name = in->SamAccountName.value,
+        .display_name = in->DisplayName.value,
+        .first_name = in->FirstName.value,
+        .last_name = in->LastName.value,
+        .initials = in->Initials.value,
+        .user_principal_name = in->UserPrincipalName.value,
+        .primary_smtp = in->PrimarySmtpAddress.value,
+        .password_hash = directory_hash_password(call->arena, in->Password.value),
+        .database = database->guid,
+    };
+    if (!new.password_hash)
+        return call_fail(call, ecInvalidParam, WEAK_PASSWORD);
+    const struct account *account = NULL;
+    const struct cmdlet_context *context = call->context;
+    enum ec ec = directory_create(call->directory, call->arena, &new, context->store_create, context->store_arg,
+                                  &account);
+    if (ec)
+        return call_directory(call, ec);
+    call_emit(call, (struct object){ &type, account, call->settings });
+    return ecNone;
+}
+
+static bool wants_user_mailboxes(struct arg_list types)
+{
+    bool wants = !types.given;
+    for (size_t i = 0; i < types.set.count; i++)
+        wants |= strcasecmp(types.set.items[i], "UserMailbox") == 0;
+    return wants;
+}
+
+enum ec cmdlet_Get_Mailbox(struct call *call, const struct Get_Mailbox *in)
+{
+    const struct mailbox_query query = { &type,      in->Identity, in->Anr, in->Database,
+                                         in->SortBy, in->Filter,   in->ResultSize };
+    return wants_user_mailboxes(in->RecipientTypeDetails) ? query_mailboxes(call, &query) : ecNone;
+}
+
+/* The sign-in names and addresses of a copy; *changed stays true once it is. */
+static enum ec set_addresses(struct call *call, const struct Set_Mailbox *in, struct account *a, bool *changed)
+{
+    const struct arg_text primary = in->PrimarySmtpAddress.given ? in->PrimarySmtpAddress : in->WindowsEmailAddress;
+    *changed |= in->EmailAddresses.given || (primary.given && strcmp(primary.value, a->primary_smtp) != 0);
+    if (in->EmailAddresses.given && primary.given)
+        return call_conflict(call);
+    if (primary.given)
+        make_primary(call->arena, primary.value, a);
+    return in->EmailAddresses.given ? edit_addresses(call, &in->EmailAddresses, a) : ecNone;
+}
+
+static enum ec set_names(struct call *call, const struct Set_Mailbox *in, struct account *a, bool *changed)
+{
+    const struct { const char *what; struct arg_text arg; const char **now; } names[] = {
+        { "Name", in->Name, &a->name },
+        { "Alias", in->Alias, &a->alias },
+        { "DisplayName", in->DisplayName, &a->display_name },
+        { "UserPrincipalName", in->UserPrincipalName, &a->user_principal_name },
+        { "SamAccountName", in->SamAccountName, &a->sam_account_name },
+    };
+    for (size_t i = 0; i < COUNTOF(names); i++) {
+        if (names[i].arg.given && !names[i].arg.value)
+            return call_fail(call, ecInvalidParam, "The property %s can't be empty.", names[i].what);
+        *changed |= set_text(names[i].arg, names[i].now);
+    }
+    const struct { struct arg_text arg; const char **now; } others[] = {
+        { in->FirstName, &a->first_name }, { in->LastName, &a->last_name }, { in->Initials, &a->initials },
+    };
+    for (size_t i = 0; i < COUNTOF(others); i++) {
+        const struct arg_text arg = { others[i].arg.given, others[i].arg.value ? others[i].arg.value : "" };
+        *changed |= set_text(arg, others[i].now);
+    }
+    return ecNone;
+}
+
+static void tell_of_change(struct call *call, const struct account *before)
+{
+    const struct account *now = directory_by_mailbox_guid(call->directory, call->arena, before->mailbox_guid);
+    if (now && call->context->account_changed)
+        call->context->account_changed(call->context->store_arg, now);
+}
+
+enum ec cmdlet_Set_Mailbox(struct call *call, const struct Set_Mailbox *in)
+{
+    const struct account *account = NULL;
+    bool changed = in->Password.given;
+    enum ec ec = find_account(call, in->Identity.value, &account);
+    if (ec)
+        return ec;
+    struct account altered = *account;
+    ec = set_names(call, in, &altered, &changed);
+    if (!ec)
+        ec = set_addresses(call, in, &altered, &changed);
+    if (ec)
+        return ec;
+    changed |= set_bool(in->HiddenFromAddressListsEnabled, &altered.hidden);
+    changed |= set_bool(in->AccountDisabled, &altered.disabled);
+    const char *identity = mailbox_identity(call->arena, call->settings, account);
+    const char *hash = in->Password.given ? directory_hash_password(call->arena, in->Password.value) : NULL;
+    if (in->Password.given && !hash)
+        return call_fail(call, ecInvalidParam, WEAK_PASSWORD);
+    if (!changed) {
+        call_unchanged(call, identity);
+        return ecNone;
+    }
+    if (!call_may(call, "Setting mailbox \"%s\".", identity))
+        return ecNone;
+    ec = directory_set(call->directory, &altered, hash);
+    if (!ec)
+        tell_of_change(call, account);
+    return call_directory(call, ec);
+}
+
+static enum ec remove_disconnected(struct call *call, const struct Remove_Mailbox *in)
+{
+    struct guid guid;
+    const struct cmdlet_context *context = call->context;
+    if (in->Identity.given || !in->Database.value || !in->StoreMailboxIdentity.value)
+        return call_conflict(call);
+    if (!org_database_by_name(call->settings, in->Database.value))
+        return call_not_found(call, in->Database.value);
+    if (!guid_parse(in->StoreMailboxIdentity.value, &guid))
+        return call_not_found(call, in->StoreMailboxIdentity.value);
+    if (!call_may(call, "Removing the disconnected mailbox \"%s\" for good.", in->StoreMailboxIdentity.value))
+        return ecNone;
+    return call_directory(call, directory_purge(call->directory, guid, context->store_remove, context->store_arg));
+}
+
+enum ec cmdlet_Remove_Mailbox(struct call *call, const struct Remove_Mailbox *in)
+{
+    const struct account *account = NULL;
+    const struct cmdlet_context *context = call->context;
+    if (in->StoreMailboxIdentity.given || in->Database.given)
+        return remove_disconnected(call, in);
+    if (!in->Identity.value)
+        return call_fail(call, ecInvalidParam,
+                         "Cannot process command because of one or more missing mandatory parameters: Identity.");
+    enum ec ec = find_account(call, in->Identity.value, &account);
+    if (ec)
+        return ec;
+    const char *identity = mailbox_identity(call->arena, call->settings, account);
+    if (!call_may(call, in->Permanent.value ? "Removing the user and the mailbox \"%s\" for good."
+                                            : "Removing the user \"%s\"; the mailbox stays in its database.", identity))
+        return ecNone;
+    account_hook *gone = in->Permanent.value ? context->store_remove : NULL;
+    return call_directory(call, directory_remove(call->directory, account, gone, context->store_arg));
+}
