@@ -72,7 +72,7 @@ static uint8_t logon_of(struct client *c, uint32_t handle)
 /* ---- one buffer ---- */
 
 struct slots {
-    uint8_t input, output, logon_id;
+    uint8_t input, output, other, logon_id;
 };
 struct batch {
     struct client *client;
@@ -146,13 +146,20 @@ static bool put_rop(struct batch *b, struct wire_out *out, size_t i)
         other = object_slot(b, r->destination, r->destination_from);
     }
     const void *request = request_of(b, r, rop);
-    if (!rop_put_request(out, rop, s->logon_id, rop->indexes == ROP_O ? other : s->input, other, request))
-        return false;
-    if (b->client->record) {
-        record_line(b->client, "  Rop%s  input %u, other %u\n", rop->name, s->input, other);
-        record_struct(b->client, rop->request, request);
+    s->other = other;
+    return rop_put_request(out, rop, s->logon_id, rop->indexes == ROP_O ? other : s->input, other, request);
+}
+
+static void record_list(struct batch *b)
+{
+    for (size_t i = b->first; b->client->record && i < b->sent; i++) {
+        const struct rop_wire *rop = rop_wire((uint8_t)b->rops[i].id);
+        record_line(b->client, "  Rop%s  logon %u, input %u, other %u\n", rop->name, b->slots[i].logon_id, b->slots[i].input,
+                    b->slots[i].other);
+        record_struct(b->client, rop->request, request_of(b, &b->rops[i], rop));
     }
-    return true;
+    for (uint32_t i = 0; i < b->handle_count; i++)
+        record_line(b->client, "  handle %u: 0x%08x\n", i, b->handles[i]);
 }
 
 /* As many ROPs as one buffer holds. */
@@ -232,12 +239,12 @@ static bool get_response(struct batch *b, size_t i)
     if (!rop_get_response(&b->in, rop, &response))
         return false;
     r->answered = true;
-    r->code = response.code;
+    r->code = (enum ec)response.code;
     r->response = response.body;
     if (b->client->record) {
-        record_line(b->client, "  Rop%s  %s\n", rop->name, ec_name((enum ec)r->code));
+        record_line(b->client, "  Rop%s  %s\n", rop->name, ec_name(r->code));
         if (r->response)
-            record_struct(b->client, r->code && r->code == rop->failure_code ? rop->failure : rop->response, r->response);
+            record_struct(b->client, r->code && (uint32_t)r->code == rop->failure_code ? rop->failure : rop->response, r->response);
     }
     if (r->code)
         return true;
@@ -302,7 +309,7 @@ static bool get_too_small(struct batch *b)
         return false;
     record_struct(b->client, &RopBufferTooSmall_wire, &too_small);
     if (b->done == b->first) {
-        b->rops[b->done].code = (uint32_t)ecBufferTooSmall;
+        b->rops[b->done].code = ecBufferTooSmall;
         b->rops[b->done++].answered = true;
     }
     b->sent = b->done;
@@ -315,7 +322,7 @@ static bool get_backoff(struct batch *b)
     wire_get_uint(&b->in, 1);
     b->stopped = true;
     for (size_t i = b->done; i < b->count; i++)
-        b->rops[i].code = (uint32_t)ecServerBusy;
+        b->rops[i].code = ecServerBusy;
     return wire_get(&b->in, &RopBackoff_wire, &backoff);
 }
 
@@ -443,8 +450,12 @@ static enum ec exchange_buffer(struct batch *b, struct blob payload, struct Exec
         .RopBufferSize = (uint32_t)extended.size, .RopBuffer = buf_blob(&extended),
         .MaxRopOut = o->no_chain ? OUT_SINGLE : OUT_CHAINED,
     };
-    enum ec ec = context_exchange(c, b->arena, &(struct exchange){ CLIENT_EMSMDB, "Execute", &ExecuteRequest_wire,
-                                                                   &ExecuteResponse_wire, &request, response });
+    const struct exchange x = { CLIENT_EMSMDB, "Execute", &ExecuteRequest_wire, &ExecuteResponse_wire, &request, response };
+    context_send(c, c->call, b->arena, &x);
+    record_list(b);
+    enum ec ec = transfer_finish(c->call);
+    if (!ec)
+        ec = context_receive(c, c->call, b->arena, &x);
     if (!ec && response->ErrorCode)
         ec = client_fail(c, CLIENT_ERROR_CODE, (enum ec)response->ErrorCode, response->ErrorCode, "Execute: %s, %s",
                          ec_name((enum ec)response->ErrorCode), ec_text((enum ec)response->ErrorCode));
@@ -486,7 +497,7 @@ enum ec client_execute(struct client *c, TALLOC_CTX *arena, struct client_rop *r
     b->slots = talloc_zero_array(arena, struct slots, count + 1);
     for (size_t i = 0; i < count; i++) {
         rops[i].answered = false;
-        rops[i].code = (uint32_t)(rops[i].id == RopRelease ? ecNone : ecCancel);
+        rops[i].code = rops[i].id == RopRelease ? ecNone : ecCancel;
         rops[i].response = NULL;
         rops[i].out_handle = NO_HANDLE;
     }
@@ -497,12 +508,18 @@ enum ec client_execute(struct client *c, TALLOC_CTX *arena, struct client_rop *r
     return ec;
 }
 
+/* The answer carries its fields too. */
+static bool is_warning(enum ec ec)
+{
+    return ((uint32_t)ec & 0xFFFF0000) == 0x00040000;
+}
+
 enum ec client_check(struct client *c, const struct client_rop *rops, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (rops[i].code && (rops[i].code & 0xFFFF0000) != 0x00040000)
-            return client_fail(c, CLIENT_ROP, (enum ec)rops[i].code, rops[i].code, "Rop%s: %s, %s",
-                               rop_wire((uint8_t)rops[i].id)->name, ec_name((enum ec)rops[i].code), ec_text((enum ec)rops[i].code));
+        if (rops[i].code && !is_warning(rops[i].code))
+            return client_fail(c, CLIENT_ROP, rops[i].code, (uint32_t)rops[i].code, "Rop%s: %s, %s",
+                               rop_wire((uint8_t)rops[i].id)->name, ec_name(rops[i].code), ec_text(rops[i].code));
     return ecNone;
 }
 
@@ -518,7 +535,7 @@ enum ec client_call(struct client *c, TALLOC_CTX *arena, enum rop_id id, uint32_
         memcpy(response, rop.response, rop_wire((uint8_t)id)->response->size);
     if (out_handle)
         *out_handle = rop.out_handle;
-    return ec ? ec : (enum ec)rop.code;
+    return ec ? ec : rop.code;
 }
 
 void client_release(struct client *c, uint32_t handle)

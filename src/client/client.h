@@ -38,6 +38,8 @@ struct client_options {
     bool no_chain;                   /* one buffer in an answer */
     bool no_capability;              /* Autodiscover as a client that does not know MAPI over HTTP */
     struct client_loop *loop;        /* shared by several clients; NULL: one of its own */
+    void (*progress)(void *arg, uint64_t done, uint64_t total);      /* of a stream or table that takes several answers */
+    void *progress_arg;
 };
 
 struct client *client_new(TALLOC_CTX *owner, const struct client_options *);     /* strings are copied */
@@ -86,7 +88,7 @@ const struct client_discovery *client_discovery(const struct client *);     /* w
 /* ---- the mailbox endpoint ---- */
 
 enum ec client_connect(struct client *);         /* discovers first, if that has not happened */
-enum ec client_disconnect(struct client *);
+enum ec client_disconnect(struct client *);      /* nothing to do where no session context is open */
 /* Forgets the session context without a word, as Outlook does when it ends. */
 void client_forget(struct client *);
 const char *client_display_name(const struct client *);                     /* as Connect answered */
@@ -109,7 +111,7 @@ struct client_rop {
     uint32_t column_count;
     /* the answer */
     bool answered;                   /* false: the server did not process it, code is ecCancel; RopRelease has no answer */
-    uint32_t code;                   /* ReturnValue */
+    enum ec code;                    /* ReturnValue */
     void *response;                  /* struct Rop<Name>Response, or of the failure; may be NULL */
     uint32_t out_handle;             /* 0xFFFFFFFF: none */
 };
@@ -152,7 +154,7 @@ struct client *client_loop_next(struct client_loop *, unsigned ms);
 /* ---- the address book endpoint ---- */
 
 enum ec client_bind(struct client *);            /* discovers first, if that has not happened */
-enum ec client_unbind(struct client *);
+enum ec client_unbind(struct client *);          /* likewise */
 /* Any request type by its structures, Bind included: client_nspi(c, arena, "ResolveNames", &request, &response). */
 enum ec client_nspi(struct client *, TALLOC_CTX *arena, const char *type, const void *request, void *response);
 

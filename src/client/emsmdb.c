@@ -195,9 +195,11 @@ enum ec client_disconnect(struct client *c)
     TALLOC_CTX *arena = talloc_new(c);
     const struct DisconnectRequest request = { 0 };
     struct DisconnectResponse response = { 0 };
+    enum ec ec = ecNone;
     client_wait_cancel(c);
-    enum ec ec = context_exchange(c, arena, &(struct exchange){ CLIENT_EMSMDB, "Disconnect", &DisconnectRequest_wire,
-                                                                &DisconnectResponse_wire, &request, &response });
+    if (c->contexts[CLIENT_EMSMDB].open)
+        ec = context_exchange(c, arena, &(struct exchange){ CLIENT_EMSMDB, "Disconnect", &DisconnectRequest_wire,
+                                                            &DisconnectResponse_wire, &request, &response });
     if (!ec)
         ec = error_code(c, "Disconnect", response.ErrorCode);
     client_forget(c);

@@ -66,7 +66,7 @@ enum ec client_unbind(struct client *c)
     TALLOC_CTX *arena = talloc_new(c);
     struct UnbindResponse response;
     const struct UnbindRequest request = { 0 };
-    const enum ec ec = client_nspi(c, arena, "Unbind", &request, &response);
+    const enum ec ec = c->contexts[CLIENT_NSPI].open ? client_nspi(c, arena, "Unbind", &request, &response) : ecNone;
     context_reset(c, CLIENT_NSPI);
     talloc_free(arena);
     return ec;
