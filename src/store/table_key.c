@@ -45,8 +45,8 @@ static void add_value(struct buf *key, const struct prop *p, uint32_t lcid)
     case PtypInteger16: add_number(key, (uint16_t)p->i16 ^ 0x8000u, 2); break;
     case PtypInteger32: add_number(key, p->u32 ^ 0x80000000u, 4); break;
     case PtypInteger64:
-    case PtypCurrency:
-    case PtypTime: add_number(key, p->u64 ^ 1ULL << 63, 8); break;
+    case PtypCurrency: add_number(key, p->u64 ^ 1ULL << 63, 8); break;
+    case PtypTime: add_number(key, p->u64, 8); break;
     case PtypFloating32: add_double(key, (double)p->f32); break;
     case PtypFloating64:
     case PtypFloatingTime: add_double(key, p->f64); break;

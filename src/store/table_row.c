@@ -344,11 +344,17 @@ static void instance_prop(TALLOC_CTX *arena, const struct table_row *row, uint32
     item_convert(arena, PROP_AS(tag, prop_value_type(tag)), limit, cut, out);
 }
 
-static void cut_multiple(struct prop *p, size_t limit)
+/* No code page of a client takes more bytes for a text than UTF-8 does. */
+static void cut_further(TALLOC_CTX *arena, struct prop *p, size_t limit)
 {
-    if (PROP_TYPE(p->tag) & PtypMultiple)
-        while (p->mv.count && prop_size(p) > limit)
-            p->mv.count--;
+    const uint16_t type = PROP_TYPE(p->tag);
+    while (type & PtypMultiple && p->mv.count && prop_size(p) > limit)
+        p->mv.count--;
+    if (type == PtypString8 && strlen(p->str) > limit) {
+        while (limit && ((uint8_t)p->str[limit] & 0xC0) == 0x80)
+            limit--;
+        p->str = talloc_strndup(arena, p->str, limit);
+    }
 }
 
 void row_prop(TALLOC_CTX *arena, const struct table_row *row, uint32_t tag, size_t limit, bool cut, struct prop *out)
@@ -358,7 +364,7 @@ void row_prop(TALLOC_CTX *arena, const struct table_row *row, uint32_t tag, size
     else
         row->table->kind->prop(arena, row, tag, limit, cut, out);
     if (cut)
-        cut_multiple(out, limit);
+        cut_further(arena, out, limit);
 }
 
 struct props row_values(TALLOC_CTX *arena, const struct table_row *row)
