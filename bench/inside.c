@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inside DATA_DIR MBOX: the store and the ROP engine in one process, without a transport, on folders that `fill` has
+ * made.  Prints rates beside bare SQLite and beside what the issue wants. */
+#include "bench.h"
+#include "bare.h"
+#include "house.h"
+#include "scene.h"
+
+enum { MESSAGES = 8 * PAGE_ROWS };
+
+/* ---- deliveries and saves ---- */
+
+struct delivery {
+    struct house *house;
+    const struct mails *mails;
+    uint64_t fid;
+    uint32_t n;
+};
+
+static unsigned deliver(void *arg)
+{
+    struct delivery *d = arg;
+    TALLOC_CTX *arena = talloc_new(NULL);
+    store_lock(d->house->store);
+    must(store_message_deliver(mail_message(arena, d->house->store, d->fid, d->mails, d->n++), d->fid, NULL), "a delivery");
+    store_unlock(d->house->store);
+    talloc_free(arena);
+    return 1;
+}
+
+static const char *store_file_of(struct house *h)
+{
+    char guid[GUID_TEXT_SIZE];
+    return talloc_asprintf(h, "%s/%s.db", h->account->store_url + strlen("sqlite:"),
+                           guid_text(h->account->mailbox_guid, guid));
+}
+
+static void measure_deliveries(struct house *h, const struct mails *mails)
+{
+    struct bare *bare = bare_open(h->arena, store_file_of(h));
+    struct delivery into = { h, mails, STORE_FID(SPECIAL_INBOX), 0 };
+    struct side sides[] = { { .what = "deliveries", .step = deliver, .arg = &into },
+                            { .what = "commits", .step = bare_commit, .arg = bare } };
+    take_turns(sides, COUNTOF(sides));
+    print_beside("deliveries into the store", &sides[0], talloc_asprintf(h->arena, "SQLite commits of %zu bytes", bare_row_size(bare)),
+                 &sides[1], NO_LIMIT);
+    talloc_free(bare);
+}
+
+/* ---- lists of ROPs ---- */
+
+struct lists {
+    struct house *house;
+    struct list all[MESSAGES];
+    unsigned count, next;
+};
+
+static unsigned run_next(void *arg)
+{
+    struct lists *l = arg;
+    house_run(l->house, &l->all[l->next++ % l->count]);
+    return 1;
+}
+
+static void add_list(struct lists *l, struct scene s)
+{
+    l->all[l->count++] = house_list(l->house, l->house, s.rops, s.count);
+}
+
+static void measure_pages(struct house *h)
+{
+    struct lists small = { .house = h }, large = { .house = h };
+    add_list(&small, scene_page(h->arena, h->logon, house_folder(h, SMALL_FOLDER)));
+    add_list(&large, scene_page(h->arena, h->logon, house_folder(h, LARGE_FOLDER)));
+    struct side sides[] = { { .what = "small", .step = run_next, .arg = &small }, { .what = "large", .step = run_next, .arg = &large } };
+    take_turns(sides, COUNTOF(sides));
+    print_wanted("first page (50 rows) of 1,000 messages", &sides[0], 1310);
+    print_wanted("first page (50 rows) of 100,000 messages", &sides[1], 1310);
+    print_beside("  the same, level?", &sides[1], "of 1,000 messages", &sides[0], AT_LEAST(0.9));
+}
+
+static void measure_messages(struct house *h, const struct mails *mails)
+{
+    const uint64_t fid = house_folder(h, LARGE_FOLDER), drafts = STORE_FID(SPECIAL_DRAFTS);
+    struct lists opens = { .house = h }, saves = { .house = h };
+    uint64_t mids[PAGE_ROWS];
+    struct scene page = scene_page(h->arena, h->logon, fid);
+    house_list(h, h->arena, page.rops, page.count);
+    const uint32_t count = scene_mids(&page, mids);
+    for (uint32_t i = 0; i < count; i++)
+        add_list(&opens, scene_message(h->arena, h->logon, fid, mids[i]));
+    for (uint32_t i = 0; i < PAGE_ROWS; i++)
+        add_list(&saves, scene_save(h->arena, h->logon, drafts, mails, i));
+    struct side sides[] = { { .what = "opens", .step = run_next, .arg = &opens }, { .what = "saves", .step = run_next, .arg = &saves } };
+    take_turns(sides, COUNTOF(sides));
+    print_wanted("messages opened, with body", &sides[0], 4650);
+    print_wanted("messages saved", &sides[1], 2400);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3)
+        give_up("usage: inside DATA_DIR MBOX");
+    struct house *h = house_open(argv[1], "alice@contoso.com");
+    const struct mails *mails = mails_read(h, argv[2]);
+    print_title("In one process, by the ROP engine");
+    measure_deliveries(h, mails);
+    measure_pages(h);
+    measure_messages(h, mails);
+    house_close(h);
+    return 0;
+}
