@@ -16,7 +16,7 @@ enum {
     DRAIN_BYTES = 1 << 20,              /* of a refused body that are read away to keep the connection */
     ARENA_BYTES = 8 << 10,
     PROGRESS_BYTES = 4 << 10,           /* so much of a body renews the client's time */
-    REFERENCE_BYTES = 8 << 10,          /* letters from this size are sent from where they are */
+    REFERENCE_BYTES = 8 << 10,          /* parcels from this size are sent from where they are */
     LINGER_MS = 2000,
     LABEL_BYTES = 120,
 };
@@ -567,16 +567,16 @@ void connection_stop(struct connection *c)
 
 /* Letters. */
 
-static void letter_done(struct letter *letter)
+static void parcel_done(struct parcel *parcel)
 {
-    http_answer_drop(&letter->exchange->answer);
-    free(letter);
+    http_answer_drop(&parcel->exchange->answer);
+    free(parcel);
 }
 
-static void letter_sent(const void *bytes, size_t size, void *letter)
+static void parcel_sent(const void *bytes, size_t size, void *parcel)
 {
     (void)bytes, (void)size;
-    free(letter);
+    free(parcel);
 }
 
 static void answer_done(struct connection *c, enum http_after after)
@@ -595,33 +595,33 @@ static void answer_done(struct connection *c, enum http_after after)
     connection_input(c);
 }
 
-static void deliver_bytes(struct io *io, struct letter *letter)
+static void deliver_bytes(struct io *io, struct parcel *parcel)
 {
     (void)io;
-    struct exchange *exchange = letter->exchange;
+    struct exchange *exchange = parcel->exchange;
     struct connection *c = exchange->connection;
-    const enum http_after after = letter->after;
+    const enum http_after after = parcel->after;
     if (!c) {
-        letter_done(letter);
+        parcel_done(parcel);
         return;
     }
     struct evbuffer *output = bufferevent_get_output(c->socket);
-    if (letter->size < REFERENCE_BYTES) {
-        evbuffer_add(output, letter->bytes, letter->size);
-        letter_done(letter);
+    if (parcel->size < REFERENCE_BYTES) {
+        evbuffer_add(output, parcel->bytes, parcel->size);
+        parcel_done(parcel);
     } else {
-        letter->exchange = NULL;
-        evbuffer_add_reference(output, letter->bytes, letter->size, letter_sent, letter);
+        parcel->exchange = NULL;
+        evbuffer_add_reference(output, parcel->bytes, parcel->size, parcel_sent, parcel);
         http_answer_drop(&exchange->answer);
     }
     if (after != HTTP_GOES_ON)
         answer_done(c, after);
 }
 
-void connection_signed_in(struct io *io, struct letter *letter)
+void connection_signed_in(struct io *io, struct parcel *parcel)
 {
     (void)io;
-    struct exchange *exchange = letter->exchange;
+    struct exchange *exchange = parcel->exchange;
     struct connection *c = exchange->connection;
     struct incoming *in = exchange->incoming;
     exchange->incoming = NULL;
@@ -634,12 +634,12 @@ void connection_signed_in(struct io *io, struct letter *letter)
         incoming_free(&in);
         http_answer_release(&exchange->answer);
     }
-    letter_done(letter);
+    parcel_done(parcel);
 }
 
-static void deliver_watched(struct io *io, struct letter *letter)
+static void deliver_watched(struct io *io, struct parcel *parcel)
 {
-    struct exchange *exchange = letter->exchange;
+    struct exchange *exchange = parcel->exchange;
     struct http_answer *answer = &exchange->answer;
     exchange->watched = true;
     if (exchange->fate != EXCHANGE_OPEN)
@@ -648,26 +648,26 @@ static void deliver_watched(struct io *io, struct letter *letter)
         connection_close(exchange->connection);
     else if (io->stopping)
         answer->watcher(answer, HTTP_STOPPING, answer->watcher_arg);
-    letter_done(letter);
+    parcel_done(parcel);
 }
 
-static void deliver_alarm(struct io *io, struct letter *letter)
+static void deliver_alarm(struct io *io, struct parcel *parcel)
 {
     (void)io;
-    struct exchange *exchange = letter->exchange;
-    exchange->alarm_at = letter->ms ? clock_ms() + letter->ms : 0;
+    struct exchange *exchange = parcel->exchange;
+    exchange->alarm_at = parcel->ms ? clock_ms() + parcel->ms : 0;
     arm_answer(exchange);
-    letter_done(letter);
+    parcel_done(parcel);
 }
 
-static void deliver_pulse(struct io *io, struct letter *letter)
+static void deliver_pulse(struct io *io, struct parcel *parcel)
 {
     (void)io;
-    struct exchange *exchange = letter->exchange;
-    exchange->pulse_ms = letter->ms;
-    exchange->pulse_at = letter->ms ? clock_ms() + letter->ms : 0;
+    struct exchange *exchange = parcel->exchange;
+    exchange->pulse_ms = parcel->ms;
+    exchange->pulse_at = parcel->ms ? clock_ms() + parcel->ms : 0;
     arm_answer(exchange);
-    letter_done(letter);
+    parcel_done(parcel);
 }
 
 static struct exchange *exchange_of(struct http_answer *answer)
@@ -677,32 +677,32 @@ static struct exchange *exchange_of(struct http_answer *answer)
 
 static void transport_write(struct http_answer *answer, struct blob head, struct blob body, enum http_after after)
 {
-    struct letter *letter = letter_new(exchange_of(answer), deliver_bytes, head.size + body.size);
-    letter->after = after;
+    struct parcel *parcel = parcel_new(exchange_of(answer), deliver_bytes, head.size + body.size);
+    parcel->after = after;
     if (head.size)
-        memcpy(letter->bytes, head.data, head.size);
+        memcpy(parcel->bytes, head.data, head.size);
     if (body.size)
-        memcpy(letter->bytes + head.size, body.data, body.size);
-    io_post(exchange_of(answer)->io, letter);
+        memcpy(parcel->bytes + head.size, body.data, body.size);
+    io_post(exchange_of(answer)->io, parcel);
 }
 
 static void transport_alarm(struct http_answer *answer, unsigned ms)
 {
-    struct letter *letter = letter_new(exchange_of(answer), deliver_alarm, 0);
-    letter->ms = ms;
-    io_post(exchange_of(answer)->io, letter);
+    struct parcel *parcel = parcel_new(exchange_of(answer), deliver_alarm, 0);
+    parcel->ms = ms;
+    io_post(exchange_of(answer)->io, parcel);
 }
 
 static void transport_pulse(struct http_answer *answer, unsigned ms)
 {
-    struct letter *letter = letter_new(exchange_of(answer), deliver_pulse, 0);
-    letter->ms = ms;
-    io_post(exchange_of(answer)->io, letter);
+    struct parcel *parcel = parcel_new(exchange_of(answer), deliver_pulse, 0);
+    parcel->ms = ms;
+    io_post(exchange_of(answer)->io, parcel);
 }
 
 static void transport_watched(struct http_answer *answer)
 {
-    io_post(exchange_of(answer)->io, letter_new(exchange_of(answer), deliver_watched, 0));
+    io_post(exchange_of(answer)->io, parcel_new(exchange_of(answer), deliver_watched, 0));
 }
 
 const struct http_transport front_transport = {

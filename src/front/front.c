@@ -162,7 +162,7 @@ void front_close(struct front *front, unsigned patience_ms)
         pthread_cond_wait(&front->stopped, &front->stop_lock);
     pthread_mutex_unlock(&front->stop_lock);
     pool_close(front->sign_ins);
-    pool_close(front->workers);                            /* their last letters still find a reader */
+    pool_close(front->workers);                            /* their last parcels still find a reader */
     for (unsigned i = 0; i < front->io_count; i++)
         io_close(&front->io[i]);
     talloc_free(front);

@@ -1393,7 +1393,7 @@ static void a_waiting_TLS_client_costs_less_than_16_KB(void **state)
     open_front();
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     assert_int_equal(pipe2(go_home, O_CLOEXEC), 0);
-    const pid_t warm = long_poll_clients(8, ready[1], go_home);
+    const pid_t warm = long_poll_clients(64, ready[1], go_home);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     const size_t before = heap();
     const pid_t child = long_poll_clients(clients, ready[1], go_home);

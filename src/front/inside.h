@@ -3,7 +3,7 @@
  *
  *     I/O thread (io.c)      owns connections; each has one message that comes in (struct incoming)
  *     connection.c           and one exchange in flight (struct exchange, whose first member is the answer)
- *     pool.c, request.c      workers run handlers; what they say goes as letters to the I/O thread
+ *     pool.c, request.c      workers run handlers; what they say goes as parcels to the I/O thread
  *
  * An exchange outlives its connection when a worker or a parked holder still has a reference.  Only the I/O thread
  * looks at exchange->connection; it is NULL once nobody listens. */
@@ -84,10 +84,10 @@ struct exchange {
     char *label;                                        /* for the log: peer, user, method, path */
 };
 
-/* A letter to an I/O thread; letters arrive in the order in which they were posted. */
-struct letter {
-    struct letter *next;
-    void (*deliver)(struct io *, struct letter *);      /* owns the letter then */
+/* A parcel to an I/O thread; parcels arrive in the order in which they were posted. */
+struct parcel {
+    struct parcel *next;
+    void (*deliver)(struct io *, struct parcel *);      /* owns the parcel then */
     struct exchange *exchange;                          /* a reference, dropped after delivery */
     unsigned ms;
     enum http_after after;
@@ -99,9 +99,9 @@ struct io {
     struct front *front;
     pthread_t thread;
     struct event_base *base;
-    pthread_mutex_t lock;                               /* of the letters and of `deaf` */
-    struct letter *first, **end;
-    bool deaf;                                          /* the thread is over: letters are thrown away */
+    pthread_mutex_t lock;                               /* of the parcels and of `deaf` */
+    struct parcel *first, **end;
+    bool deaf;                                          /* the thread is over: parcels are thrown away */
     int wake_fd;
     struct event *wake, *accept_https, *accept_http, *accept_again, *patience;
     struct connection *connections;
@@ -128,8 +128,8 @@ struct front {
 
 /* io.c */
 enum ec io_open(struct io *, struct front *);
-void io_post(struct io *, struct letter *);
-struct letter *letter_new(struct exchange *, void (*deliver)(struct io *, struct letter *), size_t size);
+void io_post(struct io *, struct parcel *);
+struct parcel *parcel_new(struct exchange *, void (*deliver)(struct io *, struct parcel *), size_t size);
 void io_stop(struct io *, unsigned patience_ms);        /* asks for it; front->io_busy says when it has come */
 void io_close(struct io *);                             /* after the workers: ends the thread */
 void io_emptied(struct io *);                           /* a stopping thread's last connection is gone */
@@ -139,7 +139,7 @@ void connection_open(struct io *, int fd, bool tls, struct address peer);
 void connection_stop(struct connection *);              /* the server stops: idle ones close, waiting ones are told */
 void connection_cut(struct connection *);
 struct connection *connection_next(struct connection *);
-void connection_signed_in(struct io *, struct letter *);
+void connection_signed_in(struct io *, struct parcel *);
 extern const struct http_transport front_transport;
 
 /* request.c */

@@ -9,46 +9,46 @@
 
 enum { ACCEPT_AT_ONCE = 32, ACCEPT_PAUSE_MS = 100 };
 
-struct letter *letter_new(struct exchange *exchange, void (*deliver)(struct io *, struct letter *), size_t size)
+struct parcel *parcel_new(struct exchange *exchange, void (*deliver)(struct io *, struct parcel *), size_t size)
 {
-    struct letter *letter = malloc(sizeof *letter + size);
-    *letter = (struct letter){ .deliver = deliver, .exchange = exchange, .size = size };
+    struct parcel *parcel = malloc(sizeof *parcel + size);
+    *parcel = (struct parcel){ .deliver = deliver, .exchange = exchange, .size = size };
     if (exchange)
         http_answer_keep(&exchange->answer);
-    return letter;
+    return parcel;
 }
 
-static void letter_free(struct letter *letter)
+static void parcel_free(struct parcel *parcel)
 {
-    if (letter->exchange)
-        http_answer_drop(&letter->exchange->answer);
-    free(letter);
+    if (parcel->exchange)
+        http_answer_drop(&parcel->exchange->answer);
+    free(parcel);
 }
 
-void io_post(struct io *io, struct letter *letter)
+void io_post(struct io *io, struct parcel *parcel)
 {
     static const uint64_t one = 1;
     pthread_mutex_lock(&io->lock);
     const bool deaf = io->deaf, first = !io->first;
     if (!deaf) {
-        *io->end = letter;
-        io->end = &letter->next;
+        *io->end = parcel;
+        io->end = &parcel->next;
     }
     pthread_mutex_unlock(&io->lock);
     if (deaf)
-        letter_free(letter);
+        parcel_free(parcel);
     else if (first && write(io->wake_fd, &one, sizeof one) < 0)
         abort();                                           /* an eventfd takes 2^64 - 2 ones */
 }
 
-static struct letter *take_letters(struct io *io)
+static struct parcel *take_letters(struct io *io)
 {
     pthread_mutex_lock(&io->lock);
-    struct letter *letters = io->first;
+    struct parcel *parcels = io->first;
     io->first = NULL;
     io->end = &io->first;
     pthread_mutex_unlock(&io->lock);
-    return letters;
+    return parcels;
 }
 
 static void deliver_letters(evutil_socket_t fd, short what, void *arg)
@@ -57,9 +57,9 @@ static void deliver_letters(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (read(fd, &count, sizeof count) < 0)
         return;
-    for (struct letter *letter = take_letters(arg), *next; letter; letter = next) {
-        next = letter->next;
-        letter->deliver(arg, letter);
+    for (struct parcel *parcel = take_letters(arg), *next; parcel; parcel = next) {
+        next = parcel->next;
+        parcel->deliver(arg, parcel);
     }
 }
 
@@ -199,10 +199,10 @@ static void out_of_patience(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void deliver_stop(struct io *io, struct letter *letter)
+static void deliver_stop(struct io *io, struct parcel *parcel)
 {
-    const unsigned ms = letter->ms;
-    letter_free(letter);
+    const unsigned ms = parcel->ms;
+    parcel_free(parcel);
     io->stopping = true;
     event_drop(&io->accept_https);
     event_drop(&io->accept_http);
@@ -221,27 +221,27 @@ static void deliver_stop(struct io *io, struct letter *letter)
 
 void io_stop(struct io *io, unsigned patience_ms)
 {
-    struct letter *letter = letter_new(NULL, deliver_stop, 0);
-    letter->ms = patience_ms;
-    io_post(io, letter);
+    struct parcel *parcel = parcel_new(NULL, deliver_stop, 0);
+    parcel->ms = patience_ms;
+    io_post(io, parcel);
 }
 
-static void deliver_end(struct io *io, struct letter *letter)
+static void deliver_end(struct io *io, struct parcel *parcel)
 {
-    letter_free(letter);
+    parcel_free(parcel);
     event_base_loopbreak(io->base);
 }
 
 void io_close(struct io *io)
 {
-    io_post(io, letter_new(NULL, deliver_end, 0));
+    io_post(io, parcel_new(NULL, deliver_end, 0));
     pthread_join(io->thread, NULL);
     pthread_mutex_lock(&io->lock);
     io->deaf = true;
     pthread_mutex_unlock(&io->lock);
-    for (struct letter *letter = take_letters(io), *next; letter; letter = next) {
-        next = letter->next;
-        letter_free(letter);
+    for (struct parcel *parcel = take_letters(io), *next; parcel; parcel = next) {
+        next = parcel->next;
+        parcel_free(parcel);
     }
     io_clear(io);
 }

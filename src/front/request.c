@@ -190,7 +190,7 @@ void request_sign_in(struct job *job)
 {
     struct exchange *exchange = (struct exchange *)((char *)job - offsetof(struct exchange, job));
     if (http_answer_is_over(&exchange->answer) || sign_in(exchange->incoming, &exchange->answer)) {
-        io_post(exchange->io, letter_new(exchange, connection_signed_in, 0));      /* the hold goes on with it */
+        io_post(exchange->io, parcel_new(exchange, connection_signed_in, 0));      /* the hold goes on with it */
         return;
     }
     talloc_free(exchange->incoming->request.arena);
