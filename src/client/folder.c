@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Folders and tables: [MS-OXCFOLD] 3.1, [MS-OXCTABL] 3.1. */
+#include <stdlib.h>
+
 #include "client/internal.h"
 #include "client/mail.h"
 
 #define ROWS_AT_ONCE 0x1000u
+#define DEPTH_MAX 100u                   /* of folders in folders */
 enum { TABLE_DEPTH = 0x04, BEGINNING = 0, END = 2, DESCENDING = 1, GENERIC_FOLDER = 1 };
 
 static enum ec run(struct client *c, TALLOC_CTX *arena, struct client_rop *rops, size_t count)
@@ -118,18 +121,40 @@ static uint32_t number_or_0(const struct prop *p)
     return PROP_TYPE(p->tag) == PtypInteger32 ? p->u32 : 0;
 }
 
-/* Rows come in depth-first order with their depth, from which the path follows. */
-static void set_path(TALLOC_CTX *arena, struct client_folder *all, uint32_t i, const char *name)
+/* The order of rows says nothing; a path follows from the parents, which a wrong answer may make a circle. */
+static const char *path_of(TALLOC_CTX *arena, const struct props *rows, uint32_t count, uint32_t i, unsigned depth)
 {
-    uint32_t parent = i;
-    while (parent && all[parent - 1].depth >= all[i].depth)
-        parent--;
-    all[i].path = parent ? talloc_asprintf(arena, "%s/%s", all[parent - 1].path, name) : talloc_strdup(arena, name);
+    const struct prop *v = rows[i].values;
+    const char *name = PROP_TYPE(v[1].tag) == PtypString ? v[1].str : "";
+    uint32_t parent = 0;
+    while (parent < count && rows[parent].values[0].u64 != v[2].u64)
+        parent++;
+    if (parent == count || depth == DEPTH_MAX)
+        return name;
+    return talloc_asprintf(arena, "%s/%s", path_of(arena, rows, count, parent, depth + 1), name);
+}
+
+/* '/' before everything else, so that what is in a folder follows it. */
+static int compare_folders(const void *a, const void *b)
+{
+    const char *x = ((const struct client_folder *)a)->path, *y = ((const struct client_folder *)b)->path;
+    while (*x && *x == *y)
+        x++, y++;
+    const int p = *x == '/' ? 1 : (uint8_t)*x, q = *y == '/' ? 1 : (uint8_t)*y;
+    return p - q;
+}
+
+static uint32_t depth_of(const char *path)
+{
+    uint32_t depth = 1;
+    for (; *path; path++)
+        depth += *path == '/';
+    return depth;
 }
 
 enum ec client_folders(struct client *c, TALLOC_CTX *arena, uint64_t parent, struct client_folder **out, uint32_t *count)
 {
-    static const uint32_t columns[] = { PidTagFolderId, PidTagDisplayName, PidTagDepth, PidTagContentCount, PidTagContentUnreadCount };
+    static const uint32_t columns[] = { PidTagFolderId, PidTagDisplayName, PidTagParentFolderId, PidTagContentCount, PidTagContentUnreadCount };
     const struct RopOpenFolderRequest folder = { .FolderId = parent ? parent : c->logon_response.FolderIds.IpmSubtree };
     const struct RopGetHierarchyTableRequest table = { .TableFlags = TABLE_DEPTH };
     const struct RopSetColumnsRequest set = { .PropertyTagCount = COUNTOF(columns), .PropertyTags = columns };
@@ -148,10 +173,11 @@ enum ec client_folders(struct client *c, TALLOC_CTX *arena, uint64_t parent, str
     struct client_folder *all = *out = talloc_zero_array(arena, struct client_folder, *count + 1);
     for (uint32_t i = 0; i < *count; i++) {
         const struct prop *v = rows[i].values;
-        all[i] = (struct client_folder){ .fid = v[0].u64, .depth = number_or_0(&v[2]), .count = number_or_0(&v[3]),
+        all[i] = (struct client_folder){ .fid = v[0].u64, .path = path_of(arena, rows, *count, i, 0), .count = number_or_0(&v[3]),
                                          .unread = number_or_0(&v[4]) };
-        set_path(arena, all, i, PROP_TYPE(v[1].tag) == PtypString ? v[1].str : "");
+        all[i].depth = depth_of(all[i].path);
     }
+    qsort(all, *count, sizeof *all, compare_folders);
     return ec;
 }
 

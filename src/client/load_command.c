@@ -80,6 +80,7 @@ struct load {
     struct session *all;
     pthread_barrier_t start;
     atomic_bool stop;
+    atomic_uint given_up;                /* sessions that failed */
 };
 
 /* ---- the works ---- */
@@ -103,8 +104,6 @@ static enum ec do_open(struct session *s, TALLOC_CTX *arena)
 {
     uint32_t message;
     const char *text;
-    if (!s->mid_count)
-        return ecNotFound;
     enum ec ec = client_message_open(s->client, s->fid, s->mids[s->count % s->mid_count], false, &message);
     if (!ec)
         ec = client_message_text(s->client, arena, message, &text);
@@ -192,7 +191,9 @@ static enum ec find_messages(struct session *s)
     for (uint32_t i = 0; i < s->mid_count; i++)
         s->mids[i] = rows[i].values[0].u64;
     talloc_free(rows);
-    return ec;
+    if (!ec && !s->mid_count)
+        snprintf(s->why, sizeof s->why, "the folder has no messages to open");
+    return ec || s->mid_count ? ec : ecNotFound;
 }
 
 static enum ec prepare(struct session *s)
@@ -214,7 +215,9 @@ static enum ec prepare(struct session *s)
 static void note_failure(struct session *s, enum ec ec)
 {
     s->failed = true;
-    snprintf(s->why, sizeof s->why, "%s", client_error(s->client)->level ? client_error(s->client)->text : ec_text(ec));
+    s->load->given_up++;
+    if (!*s->why)
+        snprintf(s->why, sizeof s->why, "%s", client_error(s->client)->level ? client_error(s->client)->text : ec_text(ec));
 }
 
 static uint64_t now_us(void)
@@ -331,9 +334,10 @@ static int run_threads(struct load *l)
         }
     pthread_barrier_wait(&l->start);
     const uint64_t before = now_us();
-    for (unsigned s = 0; s < l->seconds; s++) {
-        terminal_progress(l->work->name, s, l->seconds);
-        pause_for(1000);
+    const uint64_t whole = l->seconds * 1000000ull;
+    for (uint64_t past = 0; past < whole && l->given_up < l->sessions; past = now_us() - before) {
+        terminal_progress(l->work->name, past, whole);
+        pause_for((unsigned)MIN((whole - past) / 1000 + 1, 200));
     }
     l->stop = true;
     const uint64_t after = now_us();
@@ -452,7 +456,7 @@ static int run(struct load *l)
     struct client *first = client_new(l, &l->terminal.options);
     const bool one_mailbox = !strchr(l->terminal.options.address, '#');
     if (one_mailbox && client_discover(first))
-        return terminal_fail(PROGRAM, "%s", client_error(first)->text);
+        return terminal_fail(PROGRAM, "%s%s", client_error(first)->text, terminal_advice(client_error(first)));
     l->all = talloc_zero_array(l, struct session, l->sessions);
     for (unsigned i = 0; i < l->sessions; i++) {
         struct session *s = &l->all[i];

@@ -9,7 +9,7 @@
 struct client_folder {
     uint64_t fid;
     const char *path;                        /* below the top: "Inbox/Projects" */
-    uint32_t count, unread, depth;
+    uint32_t count, unread, depth;           /* depth 1: directly below */
 };
 /* Every folder below `parent`, 0: the top that users see; a folder stands before what is in it. */
 enum ec client_folders(struct client *, TALLOC_CTX *arena, uint64_t parent, struct client_folder **, uint32_t *count);

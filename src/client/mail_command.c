@@ -71,7 +71,8 @@ struct mail {
 
 static int fail(struct mail *m)
 {
-    return terminal_fail(PROGRAM, "%s", client_error(m->client)->text);
+    const struct client_error *e = client_error(m->client);
+    return terminal_fail(PROGRAM, "%s%s", e->text, terminal_advice(e));
 }
 
 /* ---- the call ---- */
@@ -298,7 +299,8 @@ static int print_message(struct mail *m, uint32_t message)
         return fail(m);
     terminal_progress_done();
     const char *address = *text_of(&v[1]) ? text_of(&v[1]) : text_of(&v[2]);
-    printf("From: %s <%s>\n", terminal_text(m->arena, text_of(&v[0]), 0), terminal_text(m->arena, address, 0));
+    if (*address || *text_of(&v[0]))
+        printf("From: %s <%s>\n", terminal_text(m->arena, text_of(&v[0]), 0), terminal_text(m->arena, address, 0));
     print_people(m, people, count, CLIENT_TO, "To: ");
     print_people(m, people, count, CLIENT_CC, "Cc: ");
     print_people(m, people, count, CLIENT_BCC, "Bcc: ");

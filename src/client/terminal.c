@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/terminal.h"
 
+#include <curl/curl.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <time.h>
@@ -141,4 +142,10 @@ int terminal_fail(const char *program, const char *format, ...)
     fputc('\n', stderr);
     va_end(args);
     return 1;
+}
+
+const char *terminal_advice(const struct client_error *e)
+{
+    const bool certificate = e->level == CLIENT_TRANSPORT && e->number == CURLE_PEER_FAILED_VERIFICATION;
+    return certificate ? " (--ca FILE trusts it, --insecure accepts any)" : "";
 }

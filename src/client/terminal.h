@@ -36,3 +36,5 @@ void terminal_progress(const char *what, uint64_t done, uint64_t total);
 void terminal_progress_done(void);
 /* `program: sentence` on stderr; gives 1 back. */
 int terminal_fail(const char *program, const char *format, ...) PRINTF(2, 3);
+/* What the user can do about it, to be put behind its text; "" if nothing is known. */
+const char *terminal_advice(const struct client_error *);
