@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "allocations.h"
 #include "bench.h"
 #include "house.h"
 
@@ -128,6 +129,10 @@ static struct blob execute(struct house *h, TALLOC_CTX *arena, struct blob in)
 /* Rows and recipients are read with the columns that the list itself has asked for. */
 static void set_columns(struct wire_in *in, const struct client_rop *rops, size_t i)
 {
+    if (rops[i].columns) {
+        in->columns = rops[i].columns;
+        in->column_count = rops[i].column_count;
+    }
     if (rops[i].id == RopGetPropertiesSpecific) {
         const struct RopGetPropertiesSpecificRequest *q = rops[i].request;
         in->columns = q->PropertyTags;
@@ -171,9 +176,12 @@ static void read_answer(TALLOC_CTX *arena, struct blob answer, struct client_rop
 
 struct list house_list(struct house *h, TALLOC_CTX *owner, struct client_rop *rops, size_t count)
 {
-    const struct blob in = write_list(owner, rops, count), answer = execute(h, owner, in);
+    const struct blob in = write_list(owner, rops, count);
+    const uint64_t statements = sql_statements(), allocated = allocations();
+    const struct blob answer = execute(h, owner, in);
+    const struct list list = { in, count, answer.size, sql_statements() - statements, allocations() - allocated };
     read_answer(owner, answer, rops, count);
-    return (struct list){ in, count, answer.size };
+    return list;
 }
 
 void house_run(struct house *h, const struct list *list)

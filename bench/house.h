@@ -32,6 +32,7 @@ struct list {
     struct blob in;
     size_t rops;
     size_t answer;                       /* bytes of its first answer */
+    uint64_t statements, allocations;    /* what the first run took, the dispatcher's own included */
 };
 /* Written, run once and checked: every ROP must succeed.  Outputs and responses are in the rops. */
 struct list house_list(struct house *, TALLOC_CTX *owner, struct client_rop *, size_t count);
