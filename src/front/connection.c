@@ -565,7 +565,7 @@ void connection_stop(struct connection *c)
         connection_close(c);
 }
 
-/* Letters. */
+/* Parcels. */
 
 static void parcel_done(struct parcel *parcel)
 {

@@ -41,7 +41,7 @@ void io_post(struct io *io, struct parcel *parcel)
         abort();                                           /* an eventfd takes 2^64 - 2 ones */
 }
 
-static struct parcel *take_letters(struct io *io)
+static struct parcel *take_parcels(struct io *io)
 {
     pthread_mutex_lock(&io->lock);
     struct parcel *parcels = io->first;
@@ -51,13 +51,13 @@ static struct parcel *take_letters(struct io *io)
     return parcels;
 }
 
-static void deliver_letters(evutil_socket_t fd, short what, void *arg)
+static void deliver_parcels(evutil_socket_t fd, short what, void *arg)
 {
     uint64_t count;
     (void)what;
     if (read(fd, &count, sizeof count) < 0)
         return;
-    for (struct parcel *parcel = take_letters(arg), *next; parcel; parcel = next) {
+    for (struct parcel *parcel = take_parcels(arg), *next; parcel; parcel = next) {
         next = parcel->next;
         parcel->deliver(arg, parcel);
     }
@@ -161,7 +161,7 @@ static bool io_prepare(struct io *io, struct front *front)
     io->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (!io->base || io->wake_fd < 0)
         return false;
-    io->wake = event_new(io->base, io->wake_fd, EV_READ | EV_PERSIST, deliver_letters, io);
+    io->wake = event_new(io->base, io->wake_fd, EV_READ | EV_PERSIST, deliver_parcels, io);
     io->accept_again = event_new(io->base, -1, 0, accept_again, io);
     if (front->https_fd >= 0)
         io->accept_https = event_new(io->base, front->https_fd, EV_READ | EV_PERSIST, accept_https, io);
@@ -239,7 +239,7 @@ void io_close(struct io *io)
     pthread_mutex_lock(&io->lock);
     io->deaf = true;
     pthread_mutex_unlock(&io->lock);
-    for (struct parcel *parcel = take_letters(io), *next; parcel; parcel = next) {
+    for (struct parcel *parcel = take_parcels(io), *next; parcel; parcel = next) {
         next = parcel->next;
         parcel_free(parcel);
     }

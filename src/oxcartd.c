@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oxcartd: the server.  Opens the rooms from the bottom to the top, waits for a signal, closes them from the top to the
+ * bottom.  Knows everybody, does nothing itself. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "autodiscover/autodiscover.h"
+#include "front/certificate.h"
+#include "front/front.h"
+#include "mapihttp/mapihttp.h"
+#include "transport/transport.h"
+
+#define FINISH_MS 20000                  /* what is in flight may take so long when the server stops */
+#define DEMO_HTTPS "127.0.0.1:8443"
+#define DEMO_LMTP "127.0.0.1:2424"
+#define DEMO_PASSWORD "Passw0rd!"
+
+struct options {
+    const char *data, *https, *http, *lmtp;
+    struct org_defaults defaults;
+    bool demo;
+};
+
+/* The opened rooms; a row of routes.def names the one that its handler finds in request->context. */
+struct rooms {
+    struct org_lock *lock;
+    struct org *org;
+    struct directory *directory;
+    struct sessions *sessions;
+    struct transport *transport;
+    struct mapihttp *mapihttp;
+    struct autodiscover *autodiscover;
+    struct admin *admin;
+    struct front *front;
+    const char *hostname;
+    char *certificate, *key;
+    bool is_new;                         /* this start has made the organisation */
+};
+
+/* ---- options ---- */
+
+static const char usage[] =
+    "usage: oxcartd --data DIR [--https ADDR:PORT] [--http ADDR:PORT] [--lmtp ADDR:PORT]\n"
+    "               [--hostname NAME] [--organization NAME] [--server-name NAME] [--demo]\n"
+    "  --data DIR           where everything is kept; an empty folder becomes a new organisation\n"
+    "  --https, --http      where clients connect; plain HTTP is for loopback and listed proxies\n"
+    "  --lmtp               where the mail server delivers\n"
+    "  --hostname NAME      the server's name in URLs and in the certificate, e.g. mail.contoso.com\n"
+    "  --organization NAME  --server-name NAME    of a new organisation\n"
+    "  --demo               contoso.com with alice and bob and real mail, on loopback\n";
+
+static bool read_options(int argc, char **argv, struct options *o)
+{
+    static const struct option names[] = {
+        { "data", 1, NULL, 'd' }, { "https", 1, NULL, 's' }, { "http", 1, NULL, 'h' }, { "lmtp", 1, NULL, 'l' },
+        { "hostname", 1, NULL, 'n' }, { "organization", 1, NULL, 'o' }, { "server-name", 1, NULL, 'S' },
+        { "demo", 0, NULL, 'D' }, { "help", 0, NULL, '?' }, { NULL, 0, NULL, 0 },
+    };
+    const char **const values[128] = {
+        ['d'] = &o->data, ['s'] = &o->https, ['h'] = &o->http, ['l'] = &o->lmtp, ['n'] = &o->defaults.hostname,
+        ['o'] = &o->defaults.organization, ['S'] = &o->defaults.server_name,
+    };
+    for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        if (c == 'D')
+            o->demo = true;
+        else if (c == '?')
+            return false;
+        else
+            *values[c] = optarg;
+    }
+    if (o->demo) {
+        o->https = o->https ? o->https : DEMO_HTTPS;
+        o->lmtp = o->lmtp ? o->lmtp : DEMO_LMTP;
+        o->defaults.hostname = o->defaults.hostname ? o->defaults.hostname : "mail.contoso.com";
+    }
+    return o->data && optind == argc;
+}
+
+/* ---- what the rooms are handed ---- */
+
+static enum ec sign_in(void *context, TALLOC_CTX *arena, const char *user, const char *password, struct http_user *out)
+{
+    struct rooms *r = context;
+    const struct account *account;
+    char *id = talloc_size(arena, GUID_TEXT_SIZE);
+    const enum ec ec = directory_authenticate(r->directory, arena, user, password, &account);
+    if (!ec)
+        *out = (struct http_user){ account->logon_name, guid_text(account->mailbox_guid, id) };
+    return ec;
+}
+
+static uint64_t generation(void *context)
+{
+    return directory_generation(((struct rooms *)context)->directory);
+}
+
+static unsigned methods(void *context, const char *virtual_directory)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    const struct org_settings *settings = org_settings(((struct rooms *)context)->org, arena);
+    const struct org_virtual_directory *d = org_directory_named(settings, virtual_directory);
+    const unsigned auth = d ? d->auth : 0;
+    talloc_free(arena);
+    return auth;
+}
+
+static enum ec submit(void *context, struct session *session, struct store_message *message, unsigned flags)
+{
+    return transport_submit(((struct rooms *)context)->transport, session_user(session), message, flags);
+}
+
+static enum ec create_store(void *arg, const struct account *a)
+{
+    (void)arg;
+    const struct store_identity owner = { a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp };
+    return store_create(a->store_url, &owner);
+}
+
+static enum ec remove_store(void *arg, const struct account *a)
+{
+    (void)arg;
+    return store_remove(a->store_url, a->mailbox_guid);
+}
+
+static void account_changed(void *arg, const struct account *a)
+{
+    struct rooms *r = arg;
+    struct store *store;
+    if (store_get(sessions_stores(r->sessions), a->store_url, a->mailbox_guid, &store))
+        return;
+    const struct store_identity owner = { a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp };
+    store_lock(store);
+    store_set_identity(store, &owner);
+    store_unlock(store);
+    store_put(store);
+}
+
+static struct cmdlet_context cmdlets(struct rooms *r)
+{
+    return (struct cmdlet_context){
+        .org = r->org, .directory = r->directory, .store_create = create_store, .store_remove = remove_store,
+        .store_arg = r, .account_changed = account_changed, .working_auth = ORG_BASIC, .caller = "oxcartd",
+    };
+}
+
+/* ---- opening ---- */
+
+static int complain(const char *what, const char *why)
+{
+    fprintf(stderr, "oxcartd: %s: %s\n", what, why);
+    return 1;
+}
+
+static enum ec make_certificate(struct rooms *r, TALLOC_CTX *arena, char **why)
+{
+    const struct org_settings *settings = org_settings(r->org, arena);
+    const char *names[] = { settings->hostname, talloc_asprintf(arena, "autodiscover.%s", settings->domains[0].domain),
+                            "localhost", "127.0.0.1" };
+    return access(r->certificate, F_OK) == 0 ? ecNone
+                                             : certificate_create(arena, r->certificate, r->key, names, COUNTOF(names), why);
+}
+
+static int open_lower_rooms(struct rooms *r, const struct options *o, TALLOC_CTX *arena)
+{
+    char path[PATH_MAX];
+    if (mkdir(o->data, 0700) != 0 && errno != EEXIST)
+        return complain(o->data, strerror(errno));
+    if (!realpath(o->data, path))
+        return complain(o->data, strerror(errno));
+    r->is_new = access(talloc_asprintf(arena, "%s/org.db", path), F_OK) != 0;
+    if (org_lock_take(&r->lock, arena, path) || org_open(&r->org, arena, path, &o->defaults))
+        return complain(path, org_error());
+    if (directory_open(&r->directory, arena, r->org))
+        return complain(path, org_error());
+    r->certificate = talloc_asprintf(arena, "%s/certificate.pem", path);
+    r->key = talloc_asprintf(arena, "%s/key.pem", path);
+    r->hostname = talloc_strdup(arena, org_settings(r->org, arena)->hostname);
+    r->sessions = sessions_new(arena, r->directory);
+    r->autodiscover = talloc(arena, struct autodiscover);
+    *r->autodiscover = (struct autodiscover){ r->org, r->directory };
+    return 0;
+}
+
+static int open_transport(struct rooms *r, const struct options *o, TALLOC_CTX *arena)
+{
+    char *why = "";
+    const struct transport_config config = { .org = r->org, .directory = r->directory,
+                                             .stores = sessions_stores(r->sessions), .lmtp = o->lmtp };
+    return transport_open(&r->transport, arena, &config, &why) ? complain("mail transport", why) : 0;
+}
+
+static int open_front(struct rooms *r, const struct options *o, TALLOC_CTX *arena)
+{
+    char *why = "";
+#define ROUTE(path, match, directory, access, limit, handler, room) \
+    { path, match, directory, access, limit, handler, (void *)(uintptr_t)r->room },
+    const struct front_route routes[] = {
+#include "front/routes.def"
+    };
+#undef ROUTE
+    if (o->https && make_certificate(r, arena, &why))
+        return complain("certificate", why);
+    const struct front_config config = {
+        .https = o->https, .http = o->http, .certificate = r->certificate, .key = r->key, .hostname = r->hostname,
+        .routes = talloc_memdup(arena, routes, sizeof routes), .route_count = COUNTOF(routes), .context = r,
+        .sign_in = sign_in, .generation = generation, .methods = methods,
+    };
+    if (front_open(&r->front, arena, &config, &why))
+        return complain("listener", why);
+    if (o->https)
+        org_set_https_port(r->org, front_https_port(r->front));
+    return 0;
+}
+
+static int open_rooms(struct rooms *r, const struct options *o, TALLOC_CTX *arena)
+{
+    char *why = "";
+    if (open_lower_rooms(r, o, arena) || open_transport(r, o, arena))
+        return 1;
+    const struct mapihttp_config config = { .org = r->org, .sessions = r->sessions, .services = { r, submit } };
+    r->mapihttp = mapihttp_new(arena, &config);
+    const struct cmdlet_context context = cmdlets(r);
+    if (admin_open(&r->admin, arena, org_settings(r->org, arena)->data_dir, &context, &why))
+        return complain("admin socket", why);
+    return open_front(r, o, arena);
+}
+
+/* Nothing new comes in first; then what waits is ended; then what it worked on is closed. */
+static void close_rooms(struct rooms *r)
+{
+    if (r->front)
+        front_close(r->front, FINISH_MS);
+    if (r->admin)
+        admin_close(r->admin);
+    if (r->mapihttp)
+        mapihttp_close(r->mapihttp);
+    if (r->transport)
+        transport_close(r->transport);
+}
+
+/* ---- the demo ---- */
+
+static bool run_cmdlet(struct rooms *r, TALLOC_CTX *arena, const char *line)
+{
+    const struct cmdlet_context context = cmdlets(r);
+    const struct cmdlet_result result = cmdlet_run(arena, &context, line, CMDLET_DEFAULT);
+    if (result.status)
+        complain("demo", result.err);
+    return result.status == 0;
+}
+
+static void demo_progress(void *arg, uint32_t done)
+{
+    (void)arg;
+    if (isatty(STDERR_FILENO) && done % 25 == 0)
+        fprintf(stderr, "\rdelivering the demo's mail: %u", done);
+}
+
+static int fill_demo(struct rooms *r, TALLOC_CTX *arena)
+{
+    const unsigned port = front_https_port(r->front);
+    if (!run_cmdlet(r, arena, "New-Mailbox alice -PrimarySmtpAddress alice@contoso.com -Password '" DEMO_PASSWORD
+                              "' -DisplayName 'Alice Example'") ||
+        !run_cmdlet(r, arena, "New-Mailbox bob -PrimarySmtpAddress bob@contoso.com -Password '" DEMO_PASSWORD
+                              "' -DisplayName 'Bob Example'") ||
+        !run_cmdlet(r, arena, talloc_asprintf(arena, "Get-MapiVirtualDirectory | Set-MapiVirtualDirectory -InternalUrl "
+                                                     "https://localhost:%u/mapi", port)))
+        return 1;
+    const struct account *alice = directory_by_smtp(r->directory, arena, "alice@contoso.com");
+    uint32_t count = 0;
+    const enum ec ec = transport_import_mbox(r->transport, alice, OXCART_DEMO "/inbox.mbox", demo_progress, NULL, &count);
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K");
+    return ec ? complain("demo mail", ec_text(ec)) : 0;
+}
+
+/* ---- the first words ---- */
+
+static void say_ready(struct rooms *r, const struct options *o)
+{
+    const unsigned https = front_https_port(r->front), http = front_http_port(r->front), lmtp = transport_lmtp_port(r->transport);
+    if (https)
+        printf("https: https://%s:%u/mapi/emsmdb/\n", r->hostname, https);
+    if (http)
+        printf("http:  http://localhost:%u/mapi/emsmdb/\n", http);
+    if (lmtp)
+        printf("lmtp:  port %u\n", lmtp);
+    if (o->demo)
+        printf("\nAlice and Bob have mailboxes at contoso.com; both sign in with the password %s\n"
+               "Try, in other terminals:\n"
+               "  export OXCART_PASSWORD='%s'\n"
+               "  build/oxcart mail list  --user alice@contoso.com --server localhost:%u --insecure\n"
+               "  build/oxcart mail watch --user alice@contoso.com --server localhost:%u --insecure\n"
+               "  build/oxcart mail send  --user bob@contoso.com --server localhost:%u --insecure --to alice@contoso.com "
+               "--subject Hello --body 'It works.'\n"
+               "  build/oxcart --data %s -c 'Get-Mailbox'\n\n",
+               DEMO_PASSWORD, DEMO_PASSWORD, https, https, https, o->data);
+    else if (r->is_new)
+        printf("A new organisation was made in %s.  Create its first mailbox:\n"
+               "  oxcart --data %s -c \"New-Mailbox alice -PrimarySmtpAddress alice@%s -Password 'SECRET' "
+               "-DisplayName 'Alice Example'\"\n",
+               o->data, o->data, strchr(r->hostname, '.') ? strchr(r->hostname, '.') + 1 : r->hostname);
+    printf("ready\n");
+    fflush(stdout);
+}
+
+static void wait_for_signal(struct rooms *r, const sigset_t *signals)
+{
+    for (int signal; sigwait(signals, &signal) == 0 && signal == SIGHUP;) {
+        TALLOC_CTX *arena = talloc_new(NULL);
+        char *why = "";
+        if (front_reload(r->front, arena, &why))
+            log_line(LOG_ERROR, "certificate", "%s", why);
+        else
+            log_line(LOG_INFO, "certificate", "read again");
+        talloc_free(arena);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = { 0 };
+    struct rooms r = { 0 };
+    sigset_t signals;
+    if (!read_options(argc, argv, &o)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);          /* before any thread is born */
+    signal(SIGPIPE, SIG_IGN);
+    log_to(stderr, LOG_INFO);
+
+    TALLOC_CTX *arena = talloc_new(NULL);
+    int status = open_rooms(&r, &o, arena);
+    if (!status && o.demo && r.is_new)
+        status = fill_demo(&r, arena);
+    if (!status) {
+        say_ready(&r, &o);
+        wait_for_signal(&r, &signals);
+    }
+    close_rooms(&r);
+    talloc_free(arena);
+    return status;
+}
