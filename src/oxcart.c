@@ -8,7 +8,6 @@
 
 #include "admin/admin.h"
 #include "client/commands.h"
-#include "store/store.h"
 
 static const char usage[] =
     "usage: oxcart --data DIR -c 'CMDLET ...' [-o table|list|json|csv]\n"
@@ -30,19 +29,6 @@ static int complain(const char *what, const char *why)
 
 /* ---- without a server: the databases are opened here, under the folder's lock ---- */
 
-static enum ec create_store(void *arg, const struct account *a)
-{
-    (void)arg;
-    const struct store_identity owner = { a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp };
-    return store_create(a->store_url, &owner);
-}
-
-static enum ec remove_store(void *arg, const struct account *a)
-{
-    (void)arg;
-    return store_remove(a->store_url, a->mailbox_guid);
-}
-
 static unsigned window_width(void)
 {
     struct winsize size;
@@ -60,7 +46,7 @@ static char ask(void *arg, const char *question)
 static int run_here(TALLOC_CTX *arena, const char *data, const char *line, enum cmdlet_output output, struct cmdlet_result *r)
 {
     struct org_lock *lock;
-    struct cmdlet_context context = { .store_create = create_store, .store_remove = remove_store, .working_auth = ORG_BASIC,
+    struct cmdlet_context context = { .store_create = cmdlet_store_create, .store_remove = cmdlet_store_remove, .working_auth = ORG_BASIC,
                                       .width = window_width(), .caller = "oxcart", .ask = ask };
     if (org_lock_take(&lock, arena, data) || org_open(&context.org, arena, data, NULL) ||
         directory_open(&context.directory, arena, context.org))
@@ -73,7 +59,8 @@ static int run_line(const char *data, const char *line, enum cmdlet_output outpu
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     struct cmdlet_result r = { "", "", 1 };
-    const enum ec ec = admin_call(arena, data, line, output, ask, NULL, &r);
+    const struct admin_request request = { line, output, window_width(), ask, NULL };
+    const enum ec ec = admin_call(arena, data, &request, &r);
     int status = 0;
     if (ec == ecNotFound)
         status = run_here(arena, data, line, output, &r);

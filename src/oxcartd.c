@@ -115,37 +115,12 @@ static enum ec submit(void *context, struct session *session, struct store_messa
     return transport_submit(((struct rooms *)context)->transport, session_user(session), message, flags);
 }
 
-static enum ec create_store(void *arg, const struct account *a)
-{
-    (void)arg;
-    const struct store_identity owner = { a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp };
-    return store_create(a->store_url, &owner);
-}
-
-static enum ec remove_store(void *arg, const struct account *a)
-{
-    (void)arg;
-    return store_remove(a->store_url, a->mailbox_guid);
-}
-
-static void account_changed(void *arg, const struct account *a)
-{
-    struct rooms *r = arg;
-    struct store *store;
-    if (store_get(sessions_stores(r->sessions), a->store_url, a->mailbox_guid, &store))
-        return;
-    const struct store_identity owner = { a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp };
-    store_lock(store);
-    store_set_identity(store, &owner);
-    store_unlock(store);
-    store_put(store);
-}
-
 static struct cmdlet_context cmdlets(struct rooms *r)
 {
     return (struct cmdlet_context){
-        .org = r->org, .directory = r->directory, .store_create = create_store, .store_remove = remove_store,
-        .store_arg = r, .account_changed = account_changed, .working_auth = ORG_BASIC, .caller = "oxcartd",
+        .org = r->org, .directory = r->directory, .store_create = cmdlet_store_create,
+        .store_remove = cmdlet_store_remove, .account_changed = cmdlet_store_changed,
+        .store_arg = sessions_stores(r->sessions), .working_auth = ORG_BASIC,
     };
 }
 
