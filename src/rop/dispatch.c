@@ -11,6 +11,7 @@
 #define TOO_SMALL_HEAD 3u                  /* RopId and SizeNeeded of RopBufferTooSmall */
 #define RESPONSE_LEAST 64u                 /* what a ROP with side effects may answer, lists of problems aside */
 #define READ_STREAM_MAX 0x80000000u        /* [MS-OXCROPS] 2.2.9.2.1 */
+#define CODEPAGE_OF_LOGON 0x0FFF           /* [MS-OXCMSG] 2.2.3.1.1 */
 #define QUERY_NO_ADVANCE 0x01              /* [MS-OXCTABL] 2.2.2.5.1: the same rows would come again */
 #define CHAIN_ROOM_STREAM 8192u            /* less than this left: no further chained buffer */
 #define CHAIN_ROOM_ROWS 32768u
@@ -100,19 +101,21 @@ static void set_handle(struct run *r, uint8_t index, uint32_t handle)
 
 enum ec rop_open(struct rop_call *call, struct object *parent, enum object_type type, struct object **out)
 {
-    enum ec ec = session_object_new(call->logon, parent, type, &call->opened);
+    const enum ec ec = session_object_new(call->logon, parent, type, &call->opened);
+    if (!ec && parent)
+        call->opened->codepage = parent->codepage;
     *out = call->opened;
     return ec;
 }
 
-void rop_unlock(struct rop_call *call)
+enum ec rop_set_codepage(struct rop_call *call, struct object *o, uint16_t code_page_id)
 {
-    store_unlock(call->store);
-}
-
-void rop_lock(struct rop_call *call)
-{
-    store_lock(call->store);
+    if (code_page_id == CODEPAGE_OF_LOGON)
+        return ecNone;
+    if (!codepage_known(code_page_id))
+        return ecUnknownCodePage;
+    call->codepage = o->codepage = code_page_id;
+    return ecNone;
 }
 
 /* ---- one ROP ---- */

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rop/fixture.h"
 
-#include <setjmp.h>
 #include <stdlib.h>
-#include <cmocka.h>
 #include <unistd.h>
 
 #include "wire/extended.h"
 
 #define NO_HANDLE 0xFFFFFFFFu
 
-static enum ec no_submission(void *context, struct session *session, struct store_message *message, unsigned flags)
+static enum ec note_submission(void *context, struct session *session, struct store_message *message, unsigned flags)
 {
-    (void)context, (void)session, (void)message, (void)flags;
-    return ecNotSupported;
+    struct rop_fixture *f = context;
+    (void)session, (void)message, (void)flags;
+    f->submitted++;
+    return f->submit_answer;
 }
 
 static enum ec make_store(void *arg, const struct account *a)
@@ -31,31 +31,54 @@ static const struct account *make_account(struct rop_fixture *f, const char *nam
     return account;
 }
 
+static void log_on(struct rop_fixture *f)
+{
+    f->session = session_new(f->sessions, f->alice->mailbox_guid,
+                             &(struct client_info){ .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409 });
+    assert_non_null(f->session);
+    f->logon = RUN(f, Logon, NO_HANDLE, .LogonFlags = 1, .OpenFlags = 0x0100040C, .EssdnSize = 1,
+                   .Essdn = f->alice->legacy_dn).handle;
+}
+
 int rop_fixture_open(void **state)
 {
     struct rop_fixture *f = talloc_zero(NULL, struct rop_fixture);
     char path[] = "/tmp/oxcart-rop-XXXXXX";
     f->arena = talloc_new(f);
     f->folder = talloc_strdup(f, mkdtemp(path));
-    f->services = (struct rop_services){ f, no_submission };
+    f->services = (struct rop_services){ f, note_submission };
     f->out_max = EXECUTE_OUT_MAX;
     assert_int_equal(org_open(&f->org, f, f->folder, &(struct org_defaults){ .hostname = "mail.contoso.com" }), ecNone);
     assert_int_equal(directory_open(&f->directory, f, f->org), ecNone);
     f->alice = make_account(f, "alice", "alice@contoso.com", "Alice Example");
     f->bob = make_account(f, "bob", "bob@contoso.com", "Bob Example");
     f->sessions = sessions_new(f, f->directory);
-    f->session = session_new(f->sessions, f->alice->mailbox_guid,
-                             &(struct client_info){ .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409 });
-    assert_non_null(f->session);
-    f->logon = RUN(f, Logon, NO_HANDLE, .LogonFlags = 1, .OpenFlags = 0x0100040C, .EssdnSize = 1,
-                   .Essdn = f->alice->legacy_dn).handle;
+    log_on(f);
     *state = f;
     return 0;
+}
+
+static int end_session(struct rop_fixture *second)
+{
+    session_free(second->session);
+    return 0;
+}
+
+struct rop_fixture *rop_second_session(struct rop_fixture *f)
+{
+    struct rop_fixture *second = talloc_memdup(f->arena, f, sizeof *f);
+    talloc_set_name_const(second, "struct rop_fixture");
+    second->arena = talloc_new(second);
+    second->notifications = NULL;
+    log_on(second);
+    talloc_set_destructor(second, end_session);
+    return second;
 }
 
 int rop_fixture_close(void **state)
 {
     struct rop_fixture *f = *state;
+    talloc_free_children(f->arena);
     session_free(f->session);
     TALLOC_FREE(f->sessions);
     TALLOC_FREE(f->directory);
@@ -64,11 +87,14 @@ int rop_fixture_close(void **state)
     return talloc_free(f);
 }
 
+/* ---- several ROPs ---- */
+
 enum ec rop_fixture_execute(struct rop_fixture *f, struct blob in, struct buf *out)
 {
     assert_true(session_begin(f->session));
     const enum ec ec = rop_execute(f->arena, &f->services, f->session, in, f->flags, f->out_max, out);
     session_end(f->session);
+    assert_true(out->size <= f->out_max);
     return ec;
 }
 
@@ -81,22 +107,78 @@ static const struct rop_wire *rop_named(const char *name)
     return NULL;
 }
 
-/* Index 0 is the input, 1 the destination or what is opened; RopLogon opens into 0. */
-static struct blob request_buffer(struct rop_fixture *f, const struct rop_wire *rop, uint32_t input, uint32_t destination,
-                                  const void *request)
+struct rop_batch *rop_batch(struct rop_fixture *f)
+{
+    struct rop_batch *b = talloc_zero(f->arena, struct rop_batch);
+    b->f = f;
+    buf_init(&b->list, b);
+    return b;
+}
+
+uint8_t rop_batch_handle(struct rop_batch *b, uint32_t handle)
+{
+    b->handles[b->handle_count] = handle;
+    return (uint8_t)b->handle_count++;
+}
+
+struct blob rop_batch_add(struct rop_batch *b, const char *name, uint8_t logon_id, uint8_t index, uint8_t other, const void *request)
+{
+    struct wire_out out = wire_out(&b->list);
+    out.codepage = session_client(b->f->session)->code_page;
+    const size_t before = b->list.size;
+    assert_true(rop_put_request(&out, rop_named(name), logon_id, index, other, request));
+    return BLOB_OF(b->list.data + before, b->list.size - before);
+}
+
+static struct blob request_buffer(struct rop_batch *b)
 {
     struct buf payload, in;
-    buf_init(&payload, f->arena);
-    buf_init(&in, f->arena);
-    struct wire_out out = wire_out(&payload);
-    wire_put_uint(&out, 0, 2);
-    assert_true(rop_put_request(&out, rop, 0, 0, 1, request));
-    put_le16(payload.data, (uint16_t)payload.size);
-    wire_put_uint(&out, input, 4);
-    wire_put_uint(&out, rop->indexes == ROP_SD ? destination : rop->indexes == ROP_RI ? input : NO_HANDLE, 4);
+    buf_init(&payload, b);
+    buf_init(&in, b);
+    put_le16(buf_grow(&payload, 2), (uint16_t)(b->list.size + 2));
+    buf_add(&payload, b->list.data, b->list.size);
+    for (uint32_t i = 0; i < b->handle_count; i++)
+        put_le32(buf_grow(&payload, 4), b->handles[i]);
     extended_put(&in, buf_blob(&payload), EXTENDED_LAST);
     return buf_blob(&in);
 }
+
+void rop_batch_payload(struct rop_batch *b, uint32_t number)
+{
+    struct RopBuffer buffer;
+    assert_in_range(number, 0, b->payload_count - 1);
+    struct wire_in in = wire_in(b, b->payloads[number]);
+    assert_true(b->payloads[number].size <= EXTENDED_PAYLOAD_MAX);
+    assert_true(wire_get(&in, &RopBuffer_wire, &buffer));
+    b->answers = wire_in(b, buffer.RopsList);
+    b->answers.codepage = session_client(b->f->session)->code_page;
+    b->handle_table = buffer.ServerObjectHandleTable;
+}
+
+enum ec rop_batch_run(struct rop_batch *b)
+{
+    struct buf out;
+    buf_init(&out, b);
+    const enum ec ec = rop_fixture_execute(b->f, request_buffer(b), &out);
+    if (ec)
+        return ec;
+    assert_true(extended_get(b, buf_blob(&out), &b->payloads, &b->payload_count));
+    rop_batch_payload(b, 0);
+    for (uint32_t i = 0; i * 4 < b->handle_table.size; i++)
+        b->handles[i] = le32(b->handle_table.data + i * 4);
+    return ecNone;
+}
+
+struct rop_response rop_batch_next(struct rop_batch *b, const char *name, const uint32_t *columns, uint32_t column_count)
+{
+    struct rop_response response;
+    b->answers.columns = columns;
+    b->answers.column_count = column_count;
+    assert_true(rop_get_response(&b->answers, rop_named(name), &response));
+    return response;
+}
+
+/* ---- one ROP ---- */
 
 static void keep_notifications(struct rop_fixture *f, struct wire_in *in)
 {
@@ -110,32 +192,81 @@ static void keep_notifications(struct rop_fixture *f, struct wire_in *in)
         *last = n;
         last = &n->next;
     }
+    f->pending = wire_left(in) == 3 && *in->at == 0x6E;
+    assert_true(f->pending || wire_left(in) == 0);
 }
 
+/* Index 0 is the input, 1 the destination or what is opened; RopLogon opens into 0. */
 struct rop_done rop_run(struct rop_fixture *f, const char *name, uint32_t input, uint32_t destination, const void *request,
                         const uint32_t *columns, uint32_t column_count)
 {
     const struct rop_wire *rop = rop_named(name);
-    struct buf out;
-    struct blob *payloads;
-    uint32_t count;
-    struct RopBuffer buffer;
-    struct rop_response response;
-    buf_init(&out, f->arena);
-    assert_int_equal(rop_fixture_execute(f, request_buffer(f, rop, input, destination, request), &out), ecNone);
-    assert_true(extended_get(f->arena, buf_blob(&out), &payloads, &count));
-    struct wire_in in = wire_in(f->arena, payloads[0]);
-    assert_true(wire_get(&in, &RopBuffer_wire, &buffer));
-    f->response = buffer.RopsList;
-    if (rop->id == 0x01)
-        return (struct rop_done){ 0, NULL, 0 };
+    struct rop_batch *b = rop_batch(f);
+    rop_batch_handle(b, input);
+    rop_batch_handle(b, rop->indexes == ROP_SD ? destination : rop->indexes == ROP_RI ? input : NO_HANDLE);
+    rop_batch_add(b, name, 0, 0, 1, request);
+    assert_int_equal(rop_batch_run(b), ecNone);
+    f->response = BLOB_OF(b->answers.at, wire_left(&b->answers));
+    struct rop_response response = { 0 };
+    if (rop->id != 0x01)
+        response = rop_batch_next(b, name, columns, column_count);
+    keep_notifications(f, &b->answers);
+    return (struct rop_done){ response.code, response.body, b->handles[rop->indexes == ROP_O ? 0 : 1] };
+}
 
-    struct wire_in list = wire_in(f->arena, buffer.RopsList);
-    list.columns = columns;
-    list.column_count = column_count;
-    assert_true(rop_get_response(&list, rop, &response));
-    keep_notifications(f, &list);
-    const size_t at = rop->indexes == ROP_O ? 0 : 4;
-    const uint32_t handle = buffer.ServerObjectHandleTable.size >= at + 4 ? le32(buffer.ServerObjectHandleTable.data + at) : 0;
-    return (struct rop_done){ response.code, response.body, handle };
+void rop_poll(struct rop_fixture *f)
+{
+    struct rop_batch *b = rop_batch(f);
+    assert_int_equal(rop_batch_run(b), ecNone);
+    keep_notifications(f, &b->answers);
+}
+
+/* ---- short cuts ---- */
+
+uint32_t rop_folder(struct rop_fixture *f, uint64_t fid)
+{
+    const struct rop_done done = RUN(f, OpenFolder, f->logon, .FolderId = fid);
+    CODE(done, ecNone);
+    return done.handle;
+}
+
+void rop_set(struct rop_fixture *f, uint32_t object, struct prop p)
+{
+    const struct rop_done done = RUN(f, SetProperties, object, .PropertyValueCount = 1, .PropertyValues = &p);
+    CODE(done, ecNone);
+    assert_int_equal(((const struct RopSetPropertiesResponse *)done.response)->PropertyProblemCount, 0);
+}
+
+struct prop rop_get(struct rop_fixture *f, uint32_t object, uint32_t tag)
+{
+    const uint32_t tags[] = { tag };
+    const struct rop_done done =
+        RUN_ROWS(f, GetPropertiesSpecific, object, tags, .WantUnicode = true, .PropertyTagCount = 1, .PropertyTags = tags);
+    CODE(done, ecNone);
+    return ((const struct RopGetPropertiesSpecificResponse *)done.response)->RowData.values[0];
+}
+
+uint64_t rop_save(struct rop_fixture *f, uint32_t message)
+{
+    const struct rop_done done = RUN(f, SaveChangesMessage, message, .SaveFlags = 0x02);
+    CODE(done, ecNone);
+    return ((const struct RopSaveChangesMessageResponse *)done.response)->MessageId;
+}
+
+uint64_t rop_message(struct rop_fixture *f, uint64_t fid, const char *subject)
+{
+    const struct rop_done made = RUN(f, CreateMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = fid);
+    CODE(made, ecNone);
+    rop_set(f, made.handle, P_STR(PidTagSubject, subject));
+    const uint64_t mid = rop_save(f, made.handle);
+    RUN(f, Release, made.handle);
+    return mid;
+}
+
+uint32_t rop_open_message(struct rop_fixture *f, uint64_t fid, uint64_t mid, unsigned mode)
+{
+    const struct rop_done done = RUN(f, OpenMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = fid, .MessageId = mid,
+                                     .OpenModeFlags = (uint8_t)mode);
+    CODE(done, ecNone);
+    return done.handle;
 }

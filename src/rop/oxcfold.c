@@ -3,7 +3,8 @@
 #include "rop/handlers.h"
 
 enum { DEL_MESSAGES = 0x01, DEL_FOLDERS = 0x04, DELETE_HARD_DELETE = 0x10 };
-enum { TABLE_NO_NOTIFICATIONS = 0x10, TABLE_SUPPRESSES_NOTIFICATIONS = 0x80 };
+enum { TABLE_NO_NOTIFICATIONS = 0x10, TABLE_SUPPRESSES_NOTIFICATIONS = 0x80, CONTENTS_CONVERSATION_MEMBERS = 0x80 };
+enum { CONTENTS_UNKNOWN = 0x05 };
 
 static enum ec open_folder(struct rop_call *call, uint64_t fid)
 {
@@ -137,11 +138,15 @@ enum ec rop_GetHierarchyTable(struct rop_call *call, const struct RopGetHierarch
                                  request->TableFlags & (TABLE_DEPTH | TABLE_SOFT_DELETES), &response->RowCount);
 }
 
-/* [MS-OXCFOLD] 3.2.5.14 */
+/* [MS-OXCFOLD] 3.2.5.14.  Conversations are not grouped, so they have no members to show. */
 enum ec rop_GetContentsTable(struct rop_call *call, const struct RopGetContentsTableRequest *request,
                              struct RopGetContentsTableResponse *response)
 {
     struct object *table;
+    if (request->TableFlags & CONTENTS_UNKNOWN)
+        return ecInvalidParam;
+    if (request->TableFlags & CONTENTS_CONVERSATION_MEMBERS)
+        return ecNotSupported;
     enum ec ec = rop_open(call, NULL, OBJECT_CONTENTS, &table);
     if (ec)
         return ec;

@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* [MS-OXCFOLD] and [MS-OXCSTOR] as a client meets them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "rop/fixture.h"
 
 static uint32_t open_folder(struct rop_fixture *f, uint64_t fid)

@@ -3,7 +3,7 @@
 #include "rop/handlers.h"
 #include "rop/recipient_row.h"
 
-enum { KEEP_OPEN_READ_ONLY = 0x01, KEEP_OPEN_READ_WRITE = 0x02, FORCE_SAVE = 0x04 };
+enum { KEEP_OPEN_READ_ONLY = 0x01, KEEP_OPEN_READ_WRITE = 0x02, FORCE_SAVE = 0x04, SAVE_FLAGS = 0x0F };
 enum { EMBEDDED_CREATE = 0x02 };
 #define ROWS_MAX 255u                    /* RowCount is one byte */
 
@@ -17,7 +17,7 @@ static uint32_t rows_that_fit(struct rop_call *call, const struct wire_struct *k
     buf_init(&bytes, call->arena);
     struct wire_out out = wire_out(&bytes);
     out.limit = room;
-    out.codepage = session_client(call->session)->code_page;
+    out.codepage = call->codepage;
     out.columns = columns;
     out.column_count = column_count;
     uint32_t n = 0;
@@ -41,7 +41,7 @@ static void fill_recipients(struct rop_call *call, struct store_message *message
     struct OpenRecipientRow *rows = talloc_zero_array(call->arena, struct OpenRecipientRow, MIN(count, ROWS_MAX) + 1);
     for (uint32_t i = 0; i < MIN(count, ROWS_MAX); i++) {
         rows[i].RecipientType = all[i].type;
-        rows[i].CodePageId = (uint16_t)session_client(call->session)->code_page;
+        rows[i].CodePageId = (uint16_t)call->codepage;
         rows[i].RecipientRow = recipient_row(call->arena, &all[i], r->RecipientColumns, r->ColumnCount);
     }
     const size_t head = head_size(r);
@@ -72,7 +72,9 @@ enum ec rop_OpenMessage(struct rop_call *call, const struct RopOpenMessageReques
     if (ec)
         return ec;
     o->fid = request->FolderId;
-    ec = store_message_open(&o->message, o, call->store, request->FolderId, request->MessageId, request->OpenModeFlags);
+    ec = rop_set_codepage(call, o, request->CodePageId);
+    if (!ec)
+        ec = store_message_open(&o->message, o, call->store, request->FolderId, request->MessageId, request->OpenModeFlags);
     if (!ec)
         fill_head(call, o->message, response);
     return ec;
@@ -84,7 +86,9 @@ enum ec rop_CreateMessage(struct rop_call *call, const struct RopCreateMessageRe
 {
     (void)response;
     struct object *o;
-    const enum ec ec = rop_open(call, NULL, OBJECT_MESSAGE, &o);
+    enum ec ec = rop_open(call, NULL, OBJECT_MESSAGE, &o);
+    if (!ec)
+        ec = rop_set_codepage(call, o, request->CodePageId);
     if (ec)
         return ec;
     o->fid = request->FolderId;
@@ -158,7 +162,7 @@ enum ec rop_ReadRecipients(struct rop_call *call, const struct RopReadRecipients
     for (uint32_t i = 0; i < most; i++) {
         rows[i].RowId = all[first + i].row_id;
         rows[i].RecipientType = all[first + i].type;
-        rows[i].CodePageId = (uint16_t)session_client(call->session)->code_page;
+        rows[i].CodePageId = (uint16_t)call->codepage;
         rows[i].RecipientRow = recipient_row(call->arena, &all[first + i], columns, column_count);
     }
     response->RowCount =
@@ -254,7 +258,10 @@ enum ec rop_DeleteAttachment(struct rop_call *call, const struct RopDeleteAttach
 enum ec rop_SaveChangesAttachment(struct rop_call *call, const struct RopSaveChangesAttachmentRequest *request,
                                   struct RopSaveChangesAttachmentResponse *response)
 {
-    (void)request, (void)response;
+    (void)response;
+    const uint8_t keep_open = request->SaveFlags & (KEEP_OPEN_READ_ONLY | KEEP_OPEN_READ_WRITE);
+    if (request->SaveFlags & ~SAVE_FLAGS || keep_open == (KEEP_OPEN_READ_ONLY | KEEP_OPEN_READ_WRITE))
+        return ecNotSupported;
     return store_attachment_save(call->object->attachment);
 }
 
@@ -264,6 +271,8 @@ enum ec rop_OpenEmbeddedMessage(struct rop_call *call, const struct RopOpenEmbed
 {
     struct object *o;
     enum ec ec = rop_open(call, call->object, OBJECT_MESSAGE, &o);
+    if (!ec)
+        ec = rop_set_codepage(call, o, request->CodePageId);
     if (!ec)
         ec = store_embedded_open(&o->message, o, call->object->attachment, request->OpenModeFlags & ~EMBEDDED_CREATE,
                                  request->OpenModeFlags & EMBEDDED_CREATE);

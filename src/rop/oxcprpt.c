@@ -316,42 +316,54 @@ enum ec rop_QueryNamedProperties(struct rop_call *call, const struct RopQueryNam
 
 enum { COPY_MOVE = 0x01, COPY_NO_OVERWRITE = 0x02 };
 
-/* Values of one object set on another of any kind; what is absent at the source is a problem of that tag. */
+static bool is_absent(const struct prop *p)
+{
+    return PROP_TYPE(p->tag) == PtypErrorCode && p->u32 == (uint32_t)ecNotFound;
+}
+
+/* Values of one object set on another of any kind, all at once; what is absent at the source is a problem of that tag. */
 static enum ec copy_values(struct rop_call *call, const uint32_t *tags, uint32_t count, bool no_overwrite, enum ec *results)
 {
     struct prop *values = talloc_zero_array(call->arena, struct prop, MAX(count, 1));
     struct prop *there = talloc_zero_array(call->arena, struct prop, MAX(count, 1));
+    enum ec *set = talloc_zero_array(call->arena, enum ec, MAX(count, 1));
+    uint32_t *place = talloc_array(call->arena, uint32_t, MAX(count, 1)), n = 0;
     struct rop_call to = *call;
     to.object = call->destination;
     enum ec ec = kind_of(call->object)->get(call, tags, count, SIZE_MAX, values);
     if (!ec && no_overwrite)
-        ec = kind_of(to.object)->get(&to, tags, count, SIZE_MAX, there);
+        ec = kind_of(to.object)->get(&to, tags, count, 0, there);
     for (uint32_t i = 0; !ec && i < count; i++) {
-        if (PROP_TYPE(values[i].tag) == PtypErrorCode)
+        if (PROP_TYPE(values[i].tag) == PtypErrorCode) {
             results[i] = (enum ec)values[i].u32;
-        else if (!no_overwrite || PROP_TYPE(there[i].tag) == PtypErrorCode)
-            ec = kind_of(to.object)->set(&to, &values[i], 1, &results[i]);
+        } else if (!no_overwrite || is_absent(&there[i])) {
+            values[n] = values[i];
+            place[n++] = i;
+        }
     }
+    if (!ec && n)
+        ec = kind_of(to.object)->set(&to, values, n, set);
+    for (uint32_t i = 0; i < n; i++)
+        results[place[i]] = set[i];
     return ec;
 }
 
-static enum ec copy_checked(struct rop_call *call)
+/* [MS-OXCPRPT] 3.2.5.7, 3.2.5.8: of one kind, and a folder's properties are copied alone. */
+static enum ec copy_checked(struct rop_call *call, uint8_t flags)
 {
-    if (call->destination->logon->store != call->store)
+    if (flags & ~(COPY_MOVE | COPY_NO_OVERWRITE))
+        return ecInvalidParam;
+    if (call->destination->logon->store != call->store || call->object->type != call->destination->type)
         return ecNotSupported;
-    if (call->object->type != call->destination->type)
-        return ecNotSupported;
-    return ecNone;
+    return call->object->type == OBJECT_FOLDER && flags & COPY_MOVE ? ecNotSupported : ecNone;
 }
 
 /* [MS-OXCPRPT] 3.2.5.8 */
 enum ec rop_CopyProperties(struct rop_call *call, const struct RopCopyPropertiesRequest *request,
                            struct RopCopyPropertiesResponse *response)
 {
-    if (request->CopyFlags & ~(COPY_MOVE | COPY_NO_OVERWRITE))
-        return ecInvalidParam;
     enum ec *results = talloc_zero_array(call->arena, enum ec, request->PropertyTagCount + 1u);
-    enum ec ec = copy_checked(call);
+    enum ec ec = copy_checked(call, request->CopyFlags);
     if (ec)
         return ec;
     const bool keep = request->CopyFlags & COPY_NO_OVERWRITE;
@@ -387,9 +399,7 @@ static const uint32_t *tags_without(struct rop_call *call, const uint32_t *exclu
 enum ec rop_CopyTo(struct rop_call *call, const struct RopCopyToRequest *request, struct RopCopyToResponse *response)
 {
     (void)response;
-    if (request->CopyFlags & ~(COPY_MOVE | COPY_NO_OVERWRITE))
-        return ecInvalidParam;
-    const enum ec ec = copy_checked(call);
+    const enum ec ec = copy_checked(call, request->CopyFlags);
     if (ec)
         return ec;
     const bool keep = request->CopyFlags & COPY_NO_OVERWRITE;

@@ -10,6 +10,8 @@ enum ec rop_OpenStream(struct rop_call *call, const struct RopOpenStreamRequest 
                        struct RopOpenStreamResponse *response)
 {
     struct object *o, *of = call->object;
+    if (request->OpenModeFlags > STREAM_BEST)
+        return ecInvalidParam;
     enum ec ec = rop_open(call, of, OBJECT_STREAM, &o);
     if (ec)
         return ec;

@@ -5,7 +5,7 @@
 #include "rop/handlers.h"
 
 enum { LOGON_PRIVATE = 0x01 };
-enum { OPEN_PUBLIC = 0x00000002, OPEN_KNOWN = 0x2100070F };
+enum { OPEN_PUBLIC = 0x00000002, OPEN_KNOWN = 0x2100070F, LOGON_KNOWN = 0x0F };
 enum { RESPONSE_RESERVED = 0x01, RESPONSE_OWNER = 0x02, RESPONSE_SEND_AS = 0x04, RESPONSE_OOF = 0x10 };
 #define GWART_TIME 1u               /* changes would make clients ask for the address types again */
 
@@ -48,14 +48,16 @@ static enum ec logon_mailbox(struct rop_call *call, const char *essdn, const str
 /* [MS-OXCSTOR] 3.2.5.1.  There are no public folders yet, so a public logon finds nobody. */
 enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, struct RopLogonResponse *response)
 {
+    if (request->LogonFlags & ~LOGON_KNOWN || request->OpenFlags & ~(uint32_t)OPEN_KNOWN)
+        return ecError;
     if (!(request->LogonFlags & LOGON_PRIVATE) || request->OpenFlags & OPEN_PUBLIC)
         return ecLoginFailure;
-    if (!request->EssdnSize || request->OpenFlags & ~(uint32_t)OPEN_KNOWN)
-        return ecInvalidParam;
+    if (!codepage_known(session_client(call->session)->code_page))
+        return ecUnknownCodePage;
 
     const struct account *mailbox;
     struct logon *logon;
-    enum ec ec = logon_mailbox(call, request->Essdn, &mailbox);
+    enum ec ec = logon_mailbox(call, request->EssdnSize ? request->Essdn : "", &mailbox);
     if (!ec)
         ec = session_logon(call->session, call->logon_id, mailbox, &logon);
     if (ec)

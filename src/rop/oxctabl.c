@@ -77,7 +77,7 @@ static struct page page_new(struct rop_call *call)
     buf_init(&page.bytes, call->arena);
     page.measure = wire_out(&page.bytes);
     page.measure.limit = call->room - ROW_COUNTS;
-    page.measure.codepage = session_client(call->session)->code_page;
+    page.measure.codepage = call->codepage;
     page.measure.columns = call->columns;
     page.measure.column_count = call->column_count;
     return page;
@@ -246,7 +246,8 @@ enum ec rop_FreeBookmark(struct rop_call *call, const struct RopFreeBookmarkRequ
                          struct RopFreeBookmarkResponse *response)
 {
     (void)response;
-    return store_table_free_bookmark(call->object->table, request->Bookmark);
+    const enum ec ec = need_columns(call);
+    return ec ? ec : store_table_free_bookmark(call->object->table, request->Bookmark);
 }
 
 /* [MS-OXCTABL] 3.2.5.16; [MS-OXCNOTIF] 3.1.4.3: nothing is announced until somebody looks again. */

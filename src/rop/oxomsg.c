@@ -2,7 +2,7 @@
 /* [MS-OXOMSG]: sending. */
 #include "rop/handlers.h"
 
-/* [MS-OXOMSG] 3.2.5.1.  The message must be saved, is sent once, and not from associated content. */
+/* [MS-OXOMSG] 3.2.5.1.  A message is sent once, and not from associated content; what was not saved yet is. */
 enum ec rop_SubmitMessage(struct rop_call *call, const struct RopSubmitMessageRequest *request,
                           struct RopSubmitMessageResponse *response)
 {
@@ -14,9 +14,11 @@ enum ec rop_SubmitMessage(struct rop_call *call, const struct RopSubmitMessageRe
     if (flags & 0x40)
         return ecAccessDenied;
     const struct store_recipient *recipients;
+    uint64_t mid;
     if (store_recipients(message, &recipients) == 0)
         return ecNoRecipients;
-    return call->services->submit(call->services->context, call->session, message, request->SubmitFlags);
+    const enum ec ec = store_message_save(message, false, &mid);
+    return ec ? ec : call->services->submit(call->services->context, call->session, message, request->SubmitFlags);
 }
 
 /* [MS-OXOMSG] 3.2.5.2: submission is over when RopSubmitMessage answers, so there is nothing to take back. */

@@ -47,6 +47,5 @@ struct rop_call {
 
 /* Makes call->opened. */
 enum ec rop_open(struct rop_call *, struct object *parent, enum object_type, struct object **out);
-/* The store is unlocked, or locked again, for something that needs other stores. */
-void rop_unlock(struct rop_call *);
-void rop_lock(struct rop_call *);
+/* What a client calls a code page when it opens a message: 0x0FFF is the session's.  ecUnknownCodePage. */
+enum ec rop_set_codepage(struct rop_call *, struct object *, uint16_t code_page_id);
