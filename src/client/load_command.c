@@ -314,7 +314,7 @@ static int print_times(struct load *l, double seconds)
                      "\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"failed\":%u}\n"
                    : "%s: %u sessions, %.1f s, %zu done, %.1f per second; "
                      "latency p50 %.2f ms, p95 %.2f ms, p99 %.2f ms, most %.2f ms; %u sessions failed\n",
-           l->work->name, l->sessions, seconds, count, (double)count / seconds, percentile_ms(all, count, 0.50),
+           l->work->name, l->sessions, seconds, count, (double)count / MAX(seconds, 0.001), percentile_ms(all, count, 0.50),
            percentile_ms(all, count, 0.95), percentile_ms(all, count, 0.99), percentile_ms(all, count, 1.0), failures(l));
     return tell_failures(l);
 }

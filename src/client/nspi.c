@@ -48,7 +48,7 @@ enum ec client_nspi(struct client *c, TALLOC_CTX *arena, const char *type, const
 enum ec client_bind(struct client *c)
 {
     struct BindResponse response;
-    const struct BindRequest request = { .HasState = true, .State = { .CodePage = 1200, .TemplateLocale = 0x0409, .SortLocale = 0x0409 } };
+    const struct BindRequest request = { .HasState = true, .State = { .CodePage = 1252, .TemplateLocale = 0x0409, .SortLocale = 0x0409 } };
     enum ec ec = c->contexts[CLIENT_NSPI].url ? ecNone : client_discover(c);
     if (!ec && !c->contexts[CLIENT_NSPI].url)
         ec = client_fail(c, CLIENT_AUTODISCOVER, ecNotFound, 0, "Autodiscover names no address book for %s", c->options.address);

@@ -112,7 +112,7 @@ enum ec client_resolve(struct client *c, TALLOC_CTX *arena, const char *typed, u
 {
     static const uint32_t tags[] = { PidTagEmailAddress, PidTagDisplayName, PidTagSmtpAddress };
     const struct ResolveNamesRequest request = {
-        .HasState = true, .State = { .CodePage = 1200, .TemplateLocale = 0x0409, .SortLocale = 0x0409 },
+        .HasState = true, .State = { .CodePage = 1252, .TemplateLocale = 0x0409, .SortLocale = 0x0409 },
         .HasPropertyTags = true, .PropertyTags = { COUNTOF(tags), tags }, .HasNames = true, .NameCount = 1, .Names = &typed,
     };
     struct ResolveNamesResponse response;

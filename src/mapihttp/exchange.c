@@ -35,6 +35,15 @@ static enum response_code call_nspi(struct mapihttp_call *c, struct nspi_call *n
     return CODE_SUCCESS;
 }
 
+/* The address book keeps nothing between two calls, so its context is a cookie and a user alone. */
+static enum response_code finish_nspi(struct mapihttp_call *c, unsigned flags, enum ec ec, uint32_t *error_code)
+{
+    *error_code = (uint32_t)ec;
+    if (flags & CREATES && !ec)
+        c->context = context_new(c->server, ENDPOINT_NSPI, c->user->mailbox_guid);
+    return CODE_SUCCESS;
+}
+
 #define EMSMDB(S, flags)                                                                                   \
     static enum response_code handle_##S(struct mapihttp_call *c, const void *request, void *response)     \
     {                                                                                                      \
@@ -44,9 +53,10 @@ static enum response_code call_nspi(struct mapihttp_call *c, struct nspi_call *n
     static enum response_code handle_##S(struct mapihttp_call *c, const void *request, void *response)     \
     {                                                                                                      \
         struct nspi_call n;                                                                                \
-        const enum response_code code = call_nspi(c, &n);                                                  \
+        enum response_code code = call_nspi(c, &n);                                                        \
         if (!code)                                                                                         \
-            ((struct S##Response *)response)->ErrorCode = (uint32_t)nspi_##S(&n, request, response);       \
+            code = finish_nspi(c, flags, nspi_##S(&n, request, response),                                  \
+                               &((struct S##Response *)response)->ErrorCode);                              \
         return code;                                                                                       \
     }
 #include "mapihttp/requests.def"

@@ -509,7 +509,9 @@ static int hex_digit(char c)
 /* "cid:image%40host" without its escapes, up to where the URL ends. */
 static char *reference_at(TALLOC_CTX *arena, const char *at)
 {
-    char *id = talloc_strndup(arena, at, MIN(strcspn(at, "\"'<> \t\r\n)\\"), (size_t)512)), *put = id;
+    enum { ID_MAX = 512 };
+    char *id = talloc_strndup(arena, at, ID_MAX), *put = id;           /* talloc_strndup looks no further */
+    id[strcspn(id, "\"'<> \t\r\n)\\")] = 0;
     for (const char *c = id; *c; c++)
         if (*c == '%' && hex_digit(c[1]) >= 0 && hex_digit(c[2]) >= 0) {
             *put++ = (char)(hex_digit(c[1]) << 4 | hex_digit(c[2]));
