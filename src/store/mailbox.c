@@ -85,6 +85,12 @@ static void make_folders(struct store_tx *tx)
 
 /* ---- made and removed ---- */
 
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* Parents first; what is there already stays as it is. */
 static enum ec make_folder_of(const char *path)
 {
@@ -93,7 +99,7 @@ static enum ec make_folder_of(const char *path)
     enum ec ec = ecNone;
     for (char *at = folder + 1; !ec && (at = strchr(at, '/')); *at++ = '/') {
         *at = '\0';
-        if (mkdir(folder, 0700) && errno != EEXIST) {
+        if (mkdir(folder, 0700) && !(errno == EEXIST && is_folder(folder))) {
             log_line(LOG_ERROR, "store", "%s: cannot make this folder: %s", folder, strerror(errno));
             ec = errno == ENOSPC ? ecDiskFull : ecAccessDenied;
         }

@@ -395,9 +395,10 @@ enum { DEPTH_MAX = 32 };
 static unsigned depth(const struct store_message *m)
 {
     unsigned deepest = 0;
-    for (uint32_t i = 0; i < m->attached_count; i++)
-        if (m->attached[i]->content)
-            deepest = MAX(deepest, depth(m->attached[i]->content));
+    for (uint32_t i = 0; i < m->attached_count; i++) {
+        const unsigned below = m->attached[i]->content ? depth(m->attached[i]->content) : 0;
+        deepest = MAX(deepest, below);
+    }
     return deepest + 1;
 }
 
