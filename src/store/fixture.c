@@ -16,7 +16,8 @@ static const char *const engine_names[] = { "SQLite", "PostgreSQL" };
 static void hear(void *arg, struct store *st, const struct store_change *changes, size_t count)
 {
     struct store_fixture *f = arg;
-    (void)st;
+    if (f->also)
+        f->also(f->also_arg, st, changes, count);
     f->changes = talloc_realloc(f->arena, f->changes, struct store_change, f->change_count + count);
     for (size_t i = 0; i < count; i++) {
         struct store_change *heard = &f->changes[f->change_count++];

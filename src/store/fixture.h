@@ -23,6 +23,8 @@ struct store_fixture {
     struct store *store;                         /* locked */
     struct store_change *changes;                /* what the watcher has heard since fixture_forget() */
     uint32_t change_count;
+    store_watch *also;                           /* called with each announcement, if not NULL */
+    void *also_arg;
     FILE *log;
 };
 int store_fixture_run(const char *group, const struct CMUnitTest *tests, size_t count);

@@ -32,18 +32,13 @@ static const struct index_order orders[] = {
     ORDER(PidTagClientSubmitTime, submit_time),
 };
 
-/* The index goes on with the MID, and so may the sort order. */
 const struct index_order *index_for(const struct SortOrder *order, uint32_t count, bool *descending)
 {
-    if (count == 0 || count > 2)
-        return NULL;
-    if (count == 2 && ((order[1].PropertyTag != PidTagMid && order[1].PropertyTag != PidTagInstID) ||
-                       order[1].Order != order[0].Order))
-        return NULL;
-    *descending = order[0].Order == SORT_DESCENDING;
-    for (size_t i = 0; i < COUNTOF(orders); i++)
-        if (orders[i].tag == order[0].PropertyTag)
+    for (size_t i = 0; count == 1 && i < COUNTOF(orders); i++)
+        if (orders[i].tag == order[0].PropertyTag) {
+            *descending = order[0].Order == SORT_DESCENDING;
             return &orders[i];
+        }
     return NULL;
 }
 

@@ -76,6 +76,30 @@ static struct restriction equals(const struct prop value)
     return (struct restriction){ .type = RES_PROPERTY, .relop = RELOP_EQ, .tag = value.tag, .value = value };
 }
 
+/* Rows as a delivery writes them, but many at once. */
+static const char fill_sql[] =
+    "INSERT INTO message(mb, id, mid, fid, associated, cn, is_read, delivery_time, submit_time, modified, created, committed,"
+    "  size, flags, status, importance, sensitivity, has_attach, attach_next, class, prefix, subject, sender, display_to,"
+    "  display_cc, display_bcc, props, recipients)"
+    " WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $3)"
+    " SELECT $1, $4 + i, $4 + i, $2, 0, $4 + i, 0, i * 600000000, i, 1, 1, 1, 100, 0, 0, 1, 0, 0, 0, 'IPM.Note', '', '', '',"
+    "  '', '', '', $5, $6 FROM n";
+static const char filled_sql[] = "UPDATE folder SET total = total + $3, unread = unread + $3 WHERE mb = $1 AND fid = $2";
+
+static uint64_t full_folder(struct store_fixture *f, const char *name, uint32_t messages)
+{
+    const uint64_t fid = fixture_folder(f, INBOX, name);
+    const struct prop props[] = { P_STR(PidTagNormalizedSubject, "filled"), P_I32(PidTagImportance, 1) };
+    struct blob bag = bag_of(f->arena, props, 2);
+    struct store_tx tx = store_begin(f->store);
+    const struct sql_value mb = B_INT(f->store->mb), folder = B_INT((int64_t)store_counter(fid)), count = B_INT(messages);
+    const uint64_t first = take_counters(&tx, messages + 1);
+    sql_exec(&tx.sql, fill_sql, BIND(mb, folder, count, B_INT((int64_t)first), B_BLOB(bag), B_BYTES("", 0)));
+    sql_exec(&tx.sql, filled_sql, BIND(mb, folder, count));
+    OK(store_end(&tx));
+    return fid;
+}
+
 /* ---- reading ---- */
 
 struct read {
@@ -897,6 +921,212 @@ static void an_attachment_table_shows_what_is_saved_into_the_message(void **stat
     assert_int_equal(got, 0);
 }
 
+/* ---- events: [MS-OXCNOTIF] 3.1.4.3 ---- */
+
+/* What one table's client hears, as text: +B>A is B added behind A, *B modified, -B deleted, ! changed. */
+struct ear {
+    struct store_fixture *f;
+    struct store_table *table;
+    char *heard;
+};
+
+static const char *name_of(struct store_fixture *f, uint64_t fid, uint64_t mid)
+{
+    if (!fid)
+        return "";
+    const struct prop p = mid ? fixture_prop(f, fixture_open(f, fid, mid), PidTagSubject)
+                              : fixture_folder_prop(f, fid, PidTagDisplayName);
+    return p.str;
+}
+
+static void listen(void *arg, struct store *st, const struct store_change *changes, size_t count)
+{
+    struct ear *ear = arg;
+    struct table_event e;
+    (void)st;
+    for (size_t i = 0; i < count; i++) {
+        if (!store_table_event(ear->f->arena, ear->table, &changes[i], &e))
+            continue;
+        char *last = talloc_asprintf(ear->f->arena, "%s%s", *ear->heard ? " " : "", "!");
+        if (e.type == TABLE_ROW_DELETED)
+            last[strlen(last) - 1] = '-';
+        else if (e.type != TABLE_CHANGED)
+            last = talloc_asprintf(ear->f->arena, "%s%s%s>%s", *ear->heard ? " " : "", e.type == TABLE_ROW_ADDED ? "+" : "*",
+                                   name_of(ear->f, e.fid, e.mid), name_of(ear->f, e.after_fid, e.after_mid));
+        if (e.type == TABLE_ROW_ADDED || e.type == TABLE_ROW_MODIFIED)
+            assert_string_equal(e.row.values[0].str, name_of(ear->f, e.fid, e.mid));    /* MS-OXCNOTIF_R166 */
+        ear->heard = talloc_asprintf_append(ear->heard, "%s", last);
+    }
+}
+
+static struct ear *ear_new(struct store_fixture *f, struct store_table *t)
+{
+    struct ear *ear = talloc_zero(f->arena, struct ear);
+    *ear = (struct ear){ f, t, talloc_strdup(ear, "") };
+    f->also = listen;
+    f->also_arg = ear;
+    all(f, t);
+    return ear;
+}
+
+static const char *heard(struct ear *ear)
+{
+    const char *text = ear->heard;
+    ear->heard = talloc_strdup(ear, "");
+    return text;
+}
+
+static void a_row_comes_changes_and_goes_behind_its_neighbour(void **state)
+{
+    struct store_fixture *f = *state;
+    uint64_t mids[5];
+    struct store_table *t = five(f, mids);
+    for (size_t i = 0; i < COUNTOF(ways); i++) {
+        ways[i](t);
+        struct ear *ear = ear_new(f, t);
+        const uint64_t mid = MESSAGE(f, INBOX, subject("BB"), at(1));
+        assert_string_equal(heard(ear), "+BB>B");                               /* MS-OXCNOTIF_R23, R15801 */
+        change(f, INBOX, mid, P_I32(PidTagImportance, 2));
+        assert_string_equal(heard(ear), "*BB>B");                               /* R25, R15802 */
+        bool partial;
+        OK(store_set_read_flags(f->store, INBOX, &mid, 1, 0x04, &partial));
+        assert_string_equal(heard(ear), "*BB>B");
+        change(f, INBOX, mids[0], i ? subject("Z") : at(9));
+        assert_string_equal(heard(ear), i ? "*Z>E" : "*A>E");                   /* to its new place */
+        change(f, INBOX, mids[0], i ? subject("A") : at(0));
+        assert_string_equal(heard(ear), "*A>");                                 /* the first row has no neighbour */
+        delete_message(f, INBOX, mid, i);
+        assert_string_equal(heard(ear), "-");                                   /* R24 */
+        MESSAGE(f, DRAFTS, subject("elsewhere"));
+        assert_string_equal(heard(ear), "");
+        save(f, INBOX, true, (const struct prop[]){ subject("FAI") }, 1);
+        assert_string_equal(heard(ear), "");
+        f->also = NULL;
+    }
+}
+
+static void a_move_takes_a_row_from_one_table_to_the_other(void **state)
+{
+    struct store_fixture *f = *state;
+    uint64_t mids[5];
+    bool partial;
+    struct store_table *from = five(f, mids), *to = contents(f, DRAFTS, 0);
+    columns(to, PidTagSubject);
+    for (size_t i = 0; i < COUNTOF(ways); i++) {
+        ways[i](from);
+        ways[i](to);
+        struct ear *ear = ear_new(f, from);
+        OK(store_messages_move(f->store, INBOX, DRAFTS, mids + 2 * i, 2, false, NULL, &partial));
+        assert_string_equal(heard(ear), "- -");
+        ear = ear_new(f, to);
+        OK(store_messages_move(f->store, INBOX, DRAFTS, mids + 4, 1, true, NULL, &partial));
+        assert_true(strncmp(heard(ear), "+E>", 3) == 0);
+        f->also = NULL;
+    }
+    struct ear *ear = ear_new(f, from);
+    const uint64_t three[] = { MESSAGE(f, DRAFTS, subject("X"), at(21)), MESSAGE(f, DRAFTS, subject("Y"), at(22)),
+                               MESSAGE(f, DRAFTS, subject("Z"), at(20)) };
+    in_the_index(from);
+    assert_string_equal(all(f, from), "E");
+    OK(store_messages_move(f->store, DRAFTS, INBOX, three, 3, false, NULL, &partial));
+    assert_string_equal(heard(ear), "+X>E +Y>X +Z>E");                          /* never behind one that is not known yet */
+}
+
+static void a_row_that_a_restriction_lets_in_is_added(void **state)
+{
+    struct store_fixture *f = *state;
+    uint64_t mids[5];
+    struct store_table *t = five(f, mids);
+    const struct restriction high = equals(P_I32(PidTagImportance, 1));
+    OK(store_table_restrict(t, &high));
+    struct ear *ear = ear_new(f, t);
+    change(f, INBOX, mids[2], P_I32(PidTagImportance, 1));
+    assert_string_equal(heard(ear), "+C>B");
+    change(f, INBOX, mids[1], P_I32(PidTagImportance, 0));
+    assert_string_equal(heard(ear), "-");
+    change(f, INBOX, mids[1], subject("still outside"));
+    assert_string_equal(heard(ear), "");
+}
+
+static void so_many_changes_at_once_are_one(void **state)
+{
+    struct store_fixture *f = *state;
+    const uint64_t fid = full_folder(f, "full", 1500);
+    bool partial;
+    struct store_table *t = contents(f, fid, 0);
+    columns(t, PidTagSubject);
+    for (size_t i = 0; i < COUNTOF(ways); i++) {
+        ways[i](t);
+        struct ear *ear = ear_new(f, t);
+        OK(store_set_read_flags(f->store, fid, NULL, 0, i ? 0x04 : 0, &partial));
+        assert_true(*heard(ear) == '!');                                        /* MS-OXCNOTIF_R264 */
+        assert_int_equal(read_all(f, t).count, 1000);
+        f->also = NULL;
+    }
+    struct ear *ear = ear_new(f, t);
+    OK(store_folder_empty(f->store, fid, STORE_MESSAGES, &partial));
+    assert_true(strchr(heard(ear), '!') != NULL);
+    assert_int_equal(read_all(f, t).count, 0);
+}
+
+static void without_columns_a_client_hears_that_something_changed(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_table *t = contents(f, INBOX, 0);
+    struct ear *ear = ear_new(f, t);
+    MESSAGE(f, INBOX, subject("one"));
+    assert_string_equal(heard(ear), "!");
+}
+
+static void folders_come_change_and_go_in_hierarchy_tables(void **state)
+{
+    struct store_fixture *f = *state;
+    bool partial;
+    enum ec result;
+    const uint64_t a = fixture_folder(f, INBOX, "a"), c = fixture_folder(f, INBOX, "c");
+    struct store_table *t = hierarchy(f, INBOX, 0);
+    struct ear *ear = ear_new(f, t);
+    const uint64_t b = fixture_folder(f, INBOX, "b");
+    assert_string_equal(heard(ear), "+b>a");
+    MESSAGE(f, b, subject("new"));
+    assert_string_equal(heard(ear), "*b>a");                                    /* its counts are new */
+    OK(store_folder_set(f->store, b, &P_STR(PidTagDisplayName, "z"), 1, &result));
+    assert_string_equal(heard(ear), "*z>c");
+    const uint64_t below = fixture_folder(f, a, "below");
+    assert_string_equal(heard(ear), "*a>");                                     /* it has subfolders now */
+    MESSAGE(f, below, subject("deep"));
+    assert_string_equal(heard(ear), "");
+    OK(store_folder_move(f->store, INBOX, b, DRAFTS, NULL));
+    assert_string_equal(heard(ear), "-");
+    OK(store_folder_move(f->store, DRAFTS, b, INBOX, NULL));
+    assert_string_equal(heard(ear), "+z>c");
+    OK(store_folder_delete(f->store, INBOX, c, STORE_FOLDERS, &partial));
+    assert_string_equal(heard(ear), "-");
+    assert_string_equal(all(f, t), "a z");
+}
+
+static void a_table_of_all_levels_follows_folders_below(void **state)
+{
+    struct store_fixture *f = *state;
+    bool partial;
+    const uint64_t a = fixture_folder(f, INBOX, "a"), below = fixture_folder(f, a, "below");
+    struct store_table *t = hierarchy(f, INBOX, TABLE_DEPTH);
+    struct ear *ear = ear_new(f, t);
+    MESSAGE(f, below, subject("deep"));
+    assert_string_equal(heard(ear), "*below>a");
+    fixture_folder(f, below, "deeper");
+    assert_string_equal(heard(ear), "+deeper>below *below>a");
+    OK(store_folder_move(f->store, INBOX, a, DRAFTS, NULL));
+    assert_true(strchr(heard(ear), '!') != NULL);                               /* others went with it */
+    assert_string_equal(all(f, t), "");
+    OK(store_folder_move(f->store, DRAFTS, a, INBOX, NULL));
+    assert_true(strchr(heard(ear), '!') != NULL);
+    assert_string_equal(all(f, t), "a below deeper");
+    OK(store_folder_delete(f->store, a, below, STORE_FOLDERS | STORE_MESSAGES, &partial));
+    assert_true(strchr(heard(ear), '!') != NULL);
+    assert_string_equal(all(f, t), "a");
+}
+
 /* ---- statements ---- */
 
 static uint64_t statements_of_a_page(struct store_fixture *f, struct store_table *t, uint32_t rows)
@@ -904,30 +1134,6 @@ static uint64_t statements_of_a_page(struct store_fixture *f, struct store_table
     const uint64_t was = sql_statements_of(f->store->db);
     assert_int_equal(read_rows(f, t, true, rows).count, rows);
     return sql_statements_of(f->store->db) - was;
-}
-
-/* Rows as a delivery writes them, but many at once. */
-static const char fill_sql[] =
-    "INSERT INTO message(mb, id, mid, fid, associated, cn, is_read, delivery_time, submit_time, modified, created, committed,"
-    "  size, flags, status, importance, sensitivity, has_attach, attach_next, class, prefix, subject, sender, display_to,"
-    "  display_cc, display_bcc, props, recipients)"
-    " WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $3)"
-    " SELECT $1, $4 + i, $4 + i, $2, 0, $4 + i, 0, i * 600000000, i, 1, 1, 1, 100, 0, 0, 1, 0, 0, 0, 'IPM.Note', '', '', '',"
-    "  '', '', '', $5, $6 FROM n";
-static const char filled_sql[] = "UPDATE folder SET total = total + $3, unread = unread + $3 WHERE mb = $1 AND fid = $2";
-
-static uint64_t full_folder(struct store_fixture *f, const char *name, uint32_t messages)
-{
-    const uint64_t fid = fixture_folder(f, INBOX, name);
-    const struct prop props[] = { P_STR(PidTagNormalizedSubject, "filled"), P_I32(PidTagImportance, 1) };
-    struct blob bag = bag_of(f->arena, props, 2);
-    struct store_tx tx = store_begin(f->store);
-    const struct sql_value mb = B_INT(f->store->mb), folder = B_INT((int64_t)store_counter(fid)), count = B_INT(messages);
-    const uint64_t first = take_counters(&tx, messages + 1);
-    sql_exec(&tx.sql, fill_sql, BIND(mb, folder, count, B_INT((int64_t)first), B_BLOB(bag), B_BYTES("", 0)));
-    sql_exec(&tx.sql, filled_sql, BIND(mb, folder, count));
-    OK(store_end(&tx));
-    return fid;
 }
 
 static uint32_t big(void)
@@ -1010,6 +1216,13 @@ int main(void)
         cmocka_unit_test(a_hierarchy_table_has_the_subfolders),
         cmocka_unit_test(deleted_folders_are_in_a_table_of_their_own),
         cmocka_unit_test(an_attachment_table_shows_what_is_saved_into_the_message),
+        cmocka_unit_test(a_row_comes_changes_and_goes_behind_its_neighbour),
+        cmocka_unit_test(a_move_takes_a_row_from_one_table_to_the_other),
+        cmocka_unit_test(a_row_that_a_restriction_lets_in_is_added),
+        cmocka_unit_test(so_many_changes_at_once_are_one),
+        cmocka_unit_test(without_columns_a_client_hears_that_something_changed),
+        cmocka_unit_test(folders_come_change_and_go_in_hierarchy_tables),
+        cmocka_unit_test(a_table_of_all_levels_follows_folders_below),
         cmocka_unit_test(the_first_page_costs_the_same_in_a_big_folder),
         cmocka_unit_test(a_page_of_a_sorted_list_is_one_statement),
     };
