@@ -24,11 +24,16 @@ struct cmdlet_context {
     void (*account_changed)(void *arg, const struct account *);
     unsigned working_auth;          /* the enum org_auth methods that somebody can complete here */
     unsigned width;                 /* of the window that shows the output; 0: no limit */
-    const char *caller;             /* for the log */
+    const char *caller;             /* who it is, for the log; NULL: nothing is logged */
     /* Shows the question, returns Y, A (yes to all), N or L (no to all).  NULL: nobody can answer. */
     char (*ask)(void *arg, const char *question);
     void *ask_arg;
 };
+
+/* The store's own hooks; store_arg is the struct store_pool. */
+enum ec cmdlet_store_create(void *pool, const struct account *);
+enum ec cmdlet_store_remove(void *pool, const struct account *);
+void cmdlet_store_changed(void *pool, const struct account *);
 
 struct cmdlet_result {
     const char *out, *err;          /* never NULL */

@@ -33,8 +33,7 @@ static void what_New_Mailbox_cannot_do_is_said_as_Exchange_says_it(void **state)
 {
     struct fixture *f = *state;
     run(f, ALICE);
-    static const struct { const char *line, *reason;
-    } lines[] = {
+    static const struct { const char *line, *reason; } lines[] = {
         { "New-Mailbox bob -PrimarySmtpAddress alice@contoso.com -Password x",
           "New-Mailbox: The proxy address \"SMTP:alice@contoso.com\" is already being used by the proxy addresses or"
           " LegacyExchangeDN of \"alice\". Please choose another proxy address." },
@@ -62,8 +61,7 @@ static void mistakes_are_said_in_PowerShells_words(void **state)
 {
     struct fixture *f = *state;
     run(f, ALICE);
-    static const struct { const char *line, *reason;
-    } lines[] = {
+    static const struct { const char *line, *reason; } lines[] = {
         { "Get-Nothing", "The term 'Get-Nothing' is not recognized as the name of a cmdlet, function, script file, or"
                          " operable program. Check the spelling of the name, or if a path was included, verify that the"
                          " path is correct and try again." },

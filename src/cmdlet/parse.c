@@ -118,12 +118,7 @@ static void skip(struct parser *p, const char *blanks)
 #define BLANKS " \t\r"
 #define BLANKS_AND_LINES " \t\r\n"
 
-static void append(char **text, const char *from, size_t length)
-{
-    *text = talloc_strndup_append_buffer(*text, from, length);
-}
-
-static void single_quoted(struct parser *p, char **text)
+static void single_quoted(struct parser *p, struct buf *text)
 {
     for (advance(p); *p->at; advance(p)) {
         size_t length;
@@ -133,22 +128,22 @@ static void single_quoted(struct parser *p, char **text)
                 return;
         }
         plain(p->at, &length);
-        append(text, p->at, length);
+        buf_add(text, p->at, length);
     }
     refuse_end(p, "the closing '");
 }
 
-static void escaped(struct parser *p, char **text)
+static void escaped(struct parser *p, struct buf *text)
 {
     static const char letters[] = "0abefnrtv", meant[] = "\0\a\b\033\f\n\r\t\v";
     const char *letter = p->at[1] ? strchr(letters, p->at[1]) : NULL;
     p->at += p->at[1] != 0;
     if (!letter)
-        append(text, p->at, *p->at != 0);
+        buf_add(text, p->at, *p->at != 0);
     else if (*letter == '0')
         refuse(p, "A text can't hold the character with the number 0.");
     else
-        append(text, &meant[letter - letters], 1);
+        buf_add(text, &meant[letter - letters], 1);
     p->at += *p->at != 0;
 }
 
@@ -185,7 +180,7 @@ static struct value variable(struct parser *p)
     return value;
 }
 
-static void double_quoted(struct parser *p, char **text)
+static void double_quoted(struct parser *p, struct buf *text)
 {
     for (advance(p); *p->at;) {
         size_t length;
@@ -194,15 +189,15 @@ static void double_quoted(struct parser *p, char **text)
             advance(p);
             if (peek(p) != '"')
                 return;
-            append(text, "\"", 1);
+            buf_add(text, "\"", 1);
             advance(p);
         } else if (c == '`') {
             escaped(p, text);
         } else if (c == '$' && (isalpha((unsigned char)p->at[1]) || (p->at[1] && strchr("_({$?^", p->at[1])))) {
             const char *expanded = value_text(p->arena, variable(p));
-            append(text, expanded, strlen(expanded));
+            buf_add(text, expanded, strlen(expanded));
         } else {
-            append(text, p->at, length);
+            buf_add(text, p->at, length);
             p->at += length;
         }
     }
@@ -237,8 +232,9 @@ static struct value word_value(const char *word)
 /* Quotation marks inside a word belong to it: -Filter:"a b", c:\"my folder". */
 static struct value word(struct parser *p)
 {
-    char *text = talloc_strdup(p->arena, "");
+    struct buf text;
     bool quoted = false;
+    buf_init(&text, p->arena);
     while (!ends_word(peek(p)) && !p->why) {
         const char c = peek(p);
         if (c == '\'' || c == '"')
@@ -248,9 +244,11 @@ static struct value word(struct parser *p)
         else if (c == '`')
             escaped(p, &text);
         else
-            append(&text, p->at++, 1);
+            buf_add(&text, p->at++, 1);
     }
-    return quoted ? v_text(text) : word_value(text);
+    buf_add(&text, "", 1);
+    const char *all = (const char *)text.data;
+    return quoted ? v_text(all) : word_value(all);
 }
 
 static const struct statement *parse_statement(struct parser *);

@@ -101,8 +101,7 @@ static const char *tree(const char *text)
 static void the_lines_of_the_mission_are_read(void **state)
 {
     (void)state;
-    static const struct { const char *line, *tree;
-    } lines[] = {
+    static const struct { const char *line, *tree; } lines[] = {
         { "Set-MapiVirtualDirectory -Identity \"Contoso\\mapi (Default Web Site)\" -InternalUrl "
           "https://Contoso.com/mapi"
           " -IISAuthenticationMethods Negotiate",
@@ -251,8 +250,7 @@ static struct object sample(void)
 static void filters_compare_as_PowerShell_does(void **state)
 {
     (void)state;
-    static const struct { const char *filter; bool holds;
-    } filters[] = {
+    static const struct { const char *filter; bool holds; } filters[] = {
         { "$_.Name -eq 'ALICE'", true },
         { "$_.name -ne 'alice'", false },
         { "$_.Name -like 'a*E'", true },

@@ -303,6 +303,27 @@ static const struct script *parse_line(struct run *run, const char *line)
     return script;
 }
 
+static char *add_names(char *names, const struct statement *statement)
+{
+    for (size_t i = 0; i < statement->count; i++) {
+        const char *name = statement->commands[i]->name;
+        const struct cmdlet_row *row = name ? cmdlet_named(name) : NULL;
+        if (row)
+            names = talloc_asprintf_append(names, "%s%s-%s", i ? " | " : *names ? "; " : "", row->verb, row->noun);
+    }
+    return names;
+}
+
+/* Which cmdlets ran, never with what: passwords and people's names stay out of the log. */
+static void log_run(const struct run *run, const struct script *script)
+{
+    enum { NAMES_MAX = 400 };
+    char *names = talloc_strdup(run->arena, "");
+    for (size_t i = 0; i < script->count && strlen(names) < NAMES_MAX; i++)
+        names = add_names(names, script->statements[i]);
+    log_line(LOG_INFO, "cmdlet", "%s: %s: %s", run->context->caller, names, run->failed ? "failed" : "done");
+}
+
 struct cmdlet_result cmdlet_run(TALLOC_CTX *arena, const struct cmdlet_context *context, const char *line,
                                 enum cmdlet_output output)
 {
@@ -313,6 +334,8 @@ struct cmdlet_result cmdlet_run(TALLOC_CTX *arena, const struct cmdlet_context *
     const struct script *script = parse_line(&run, line);
     if (script)
         run_script(&run, script);
+    if (script && context->caller)
+        log_run(&run, script);
     output_end(&run);
     const struct cmdlet_result result = { finished(arena, &run.out), finished(arena, &run.err), run.failed };
     talloc_free(own);

@@ -178,8 +178,7 @@ static void what_is_taken_or_malformed_is_refused_with_a_sentence(void **state)
     struct fixture *f = *state;
     alice(f);
     const struct account *a = NULL;
-    static const struct { struct account_new new; enum ec ec; const char *says;
-    } wrong[] = {
+    static const struct { struct account_new new; enum ec ec; const char *says; } wrong[] = {
         { { .name = "b", .primary_smtp = "ALICE@contoso.com" },
           ecDuplicateName,
           "The proxy address \"SMTP:ALICE@contoso.com\" is already being used by the proxy addresses or "
