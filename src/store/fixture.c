@@ -49,16 +49,18 @@ static void open_store(struct store_fixture *f)
     store_lock(f->store);
 }
 
-static void close_store(struct store_fixture *f)
+void fixture_close(struct store_fixture *f)
 {
+    if (!f->pool)
+        return;
     store_unlock(f->store);
     store_put(f->store);
-    talloc_free(f->pool);
+    TALLOC_FREE(f->pool);
 }
 
 void fixture_reopen(struct store_fixture *f)
 {
-    close_store(f);
+    fixture_close(f);
     open_store(f);
 }
 
@@ -85,7 +87,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct store_fixture *f = *state;
-    close_store(f);
+    fixture_close(f);
     char *command = talloc_asprintf(NULL, "rm -rf %s", f->folder);
     const int status = system(command);
     talloc_free(command);

@@ -36,7 +36,8 @@ int store_fixture_run(const char *group, const struct CMUnitTest *tests, size_t 
 void fixture_forget(struct store_fixture *);
 /* The change heard of this kind about this message (or, with mid 0, folder); NULL: none. */
 const struct store_change *fixture_heard(const struct store_fixture *, enum store_change_kind, uint64_t fid, uint64_t mid);
-void fixture_reopen(struct store_fixture *);     /* the pool and the store, as after a restart of the server */
+void fixture_close(struct store_fixture *);      /* the pool and the store, as when the server stops */
+void fixture_reopen(struct store_fixture *);     /* and starts again */
 char *fixture_log(struct store_fixture *);       /* what was logged */
 
 uint64_t fixture_folder(struct store_fixture *, uint64_t parent, const char *name);
