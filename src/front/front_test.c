@@ -21,7 +21,7 @@
 #include "front/certificate.h"
 #include "front/inside.h"
 
-static TALLOC_CTX *arena;
+static TALLOC_CTX *arena, *clients;
 static struct front *front;
 static struct front_config config;
 static char folder[] = "/tmp/oxcart-front-XXXXXX";
@@ -219,6 +219,7 @@ static int prepare(void **state)
 {
     (void)state;
     arena = talloc_new(NULL);
+    clients = talloc_new(arena);
     gate = bell = event_count = 0;
     sign_ins = generation = handled = 0;
     methods = FRONT_BASIC;
@@ -233,6 +234,7 @@ static int prepare(void **state)
 static int clean_up(void **state)
 {
     (void)state;
+    talloc_free(clients);                                  /* so that the server need not wait for them to close */
     if (front)
         front_close(front, 20000);
     return talloc_free(arena);
@@ -263,7 +265,7 @@ static int client_gone(struct client *client)
 
 static struct client *client_of_port(unsigned port)
 {
-    struct client *client = talloc_zero(arena, struct client);
+    struct client *client = talloc_zero(clients, struct client);
     const struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     const struct timeval patience = { .tv_sec = 20 };      /* a test that hangs fails */
@@ -1099,7 +1101,7 @@ static void IPv6_is_served_too(void **state)
         return;                                            /* this machine has none */
     config.http = "[::1]:0";
     open_front();
-    struct client *client = talloc_zero(arena, struct client);
+    struct client *client = talloc_zero(clients, struct client);
     struct sockaddr_in6 at = loopback;
     at.sin6_port = htons((uint16_t)front_http_port(front));
     buf_init(&client->heard, client);
@@ -1244,6 +1246,8 @@ static void stopping_finishes_what_is_in_flight(void **state)
     struct reply reply = hear(busy);
     assert_string_equal(reply.body, "at last\n");
     assert_header(&reply, "Connection", "close");
+    talloc_free(busy);
+    talloc_free(waits);
     pthread_join(closing, NULL);
     front = NULL;
     assert_int_equal(events[0], HTTP_STOPPING);
@@ -1393,7 +1397,7 @@ static void a_waiting_TLS_client_costs_less_than_16_KB(void **state)
     (void)state;
     const char *sizes = getenv("OXCART_SIZES");
     const bool large = sizes && strcmp(sizes, "big") == 0;
-    const unsigned clients = large ? 500 : 50;
+    const unsigned count = large ? 500 : 50;
     int ready[2], go_home[2], status;
     char byte;
     open_front();
@@ -1402,13 +1406,13 @@ static void a_waiting_TLS_client_costs_less_than_16_KB(void **state)
     const pid_t warm = long_poll_clients(64, ready[1], go_home);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     const size_t before = heap();
-    const pid_t child = long_poll_clients(clients, ready[1], go_home);
+    const pid_t child = long_poll_clients(count, ready[1], go_home);
     assert_int_equal(read(ready[0], &byte, 1), 1);
-    const size_t each = (heap() - before) / clients;
+    const size_t each = (heap() - before) / count;
     close(go_home[1]);
     waitpid(warm, &status, 0);
     waitpid(child, &status, 0);
-    print_message("# %zu bytes for each of %u waiting TLS clients\n", each, clients);
+    print_message("# %zu bytes for each of %u waiting TLS clients\n", each, count);
     assert_true(each < (large ? 16U << 10 : 18U << 10));
     close(go_home[0]);
     close(ready[0]);
