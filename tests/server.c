@@ -16,6 +16,7 @@
 
 #include "admin/admin.h"
 #include "server.h"
+#include "sql/postgres_fixture.h"
 
 #define READY_MS 120000
 #define ARGUMENTS_MAX 32
@@ -159,6 +160,19 @@ const char *server_log(struct server *s, TALLOC_CTX *arena)
     return (const char *)all.data;
 }
 
+/* DB01 is SQLite; with OXCART_TEST_ENGINE=postgres the mailboxes live in a PostgreSQL of the test's own. */
+static const char *choose_database(struct server *s, TALLOC_CTX *arena)
+{
+    const char *engine = getenv("OXCART_TEST_ENGINE");
+    if (!engine || strcmp(engine, "postgres") != 0)
+        return "DB01";
+    struct postgres_fixture *postgres = postgres_fixture_start(s, POSTGRES_DURABLE);
+    if (!postgres)
+        fail_msg("there is no PostgreSQL to test with");
+    server_cmdlet(s, arena, NULL, "New-MailboxDatabase DB02 -Url '%s'", postgres_fixture_database(s, postgres));
+    return "DB02";
+}
+
 struct server *server_start(TALLOC_CTX *owner, const char *const *arguments)
 {
     static const char *const none[] = { NULL };
@@ -170,10 +184,11 @@ struct server *server_start(TALLOC_CTX *owner, const char *const *arguments)
     talloc_set_destructor(s, server_free);
     s->arguments = (const char **)(uintptr_t)(arguments ? arguments : none);
     server_run_again(s);
+    const char *database = choose_database(s, arena);
     server_cmdlet(s, arena, NULL, "New-Mailbox alice -PrimarySmtpAddress alice@contoso.com -Password '" SERVER_PASSWORD
-                                  "' -DisplayName 'Alice Example'");
+                                  "' -DisplayName 'Alice Example' -Database %s", database);
     server_cmdlet(s, arena, NULL, "New-Mailbox bob -PrimarySmtpAddress bob@contoso.com -Password '" SERVER_PASSWORD
-                                  "' -DisplayName 'Bob Example'");
+                                  "' -DisplayName 'Bob Example' -Database %s", database);
     talloc_free(arena);
     return s;
 }
