@@ -33,8 +33,7 @@ static const struct account *make_account(struct rop_fixture *f, const char *nam
 
 static void log_on(struct rop_fixture *f)
 {
-    f->session = session_new(f->sessions, f->alice->mailbox_guid,
-                             &(struct client_info){ .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409 });
+    f->session = session_new(f->sessions, f->alice->mailbox_guid, &f->client);
     assert_non_null(f->session);
     f->logon = RUN(f, Logon, NO_HANDLE, .LogonFlags = 1, .OpenFlags = 0x0100040C, .EssdnSize = 1,
                    .Essdn = f->alice->legacy_dn).handle;
@@ -48,6 +47,7 @@ int rop_fixture_open(void **state)
     f->folder = talloc_strdup(f, mkdtemp(path));
     f->services = (struct rop_services){ f, note_submission };
     f->out_max = EXECUTE_OUT_MAX;
+    f->client = (struct client_info){ .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409 };
     assert_int_equal(org_open(&f->org, f, f->folder, &(struct org_defaults){ .hostname = "mail.contoso.com" }), ecNone);
     assert_int_equal(directory_open(&f->directory, f, f->org), ecNone);
     f->alice = make_account(f, "alice", "alice@contoso.com", "Alice Example");

@@ -17,6 +17,7 @@ struct rop_fixture {
     struct directory *directory;
     const struct account *alice, *bob;
     struct sessions *sessions;
+    struct client_info client;           /* of the next session */
     struct session *session;             /* of alice */
     struct rop_services services;
     enum ec submit_answer;               /* of the transport that the services stand for */

@@ -134,8 +134,11 @@ enum ec rop_GetHierarchyTable(struct rop_call *call, const struct RopGetHierarch
         return ec;
     table->fid = fid;
     table->notify = !(request->TableFlags & (TABLE_NO_NOTIFICATIONS | TABLE_SUPPRESSES_NOTIFICATIONS));
-    return store_hierarchy_table(&table->table, table, call->store, fid,
-                                 request->TableFlags & (TABLE_DEPTH | TABLE_SOFT_DELETES), &response->RowCount);
+    ec = store_hierarchy_table(&table->table, table, call->store, fid,
+                               request->TableFlags & (TABLE_DEPTH | TABLE_SOFT_DELETES), &response->RowCount);
+    if (!ec)
+        store_table_set_locale(table->table, session_client(call->session)->sort_locale);
+    return ec;
 }
 
 /* [MS-OXCFOLD] 3.2.5.14.  Conversations are not grouped, so they have no members to show. */
@@ -152,6 +155,9 @@ enum ec rop_GetContentsTable(struct rop_call *call, const struct RopGetContentsT
         return ec;
     table->fid = call->object->fid;
     table->notify = !(request->TableFlags & TABLE_NO_NOTIFICATIONS);
-    return store_contents_table(&table->table, table, call->store, table->fid,
-                                request->TableFlags & (TABLE_ASSOCIATED | TABLE_SOFT_DELETES), &response->RowCount);
+    ec = store_contents_table(&table->table, table, call->store, table->fid,
+                              request->TableFlags & (TABLE_ASSOCIATED | TABLE_SOFT_DELETES), &response->RowCount);
+    if (!ec)
+        store_table_set_locale(table->table, session_client(call->session)->sort_locale);
+    return ec;
 }

@@ -77,22 +77,10 @@ enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, 
     return ecNone;
 }
 
-/* [MS-OXCSTOR] 2.2.1.2: a class is ASCII, at most 255 bytes with its zero, and has no empty part between dots. */
-static bool message_class_is_valid(const char *c)
-{
-    const size_t length = strlen(c);
-    for (size_t i = 0; i < length; i++)
-        if (c[i] < 0x20 || c[i] > 0x7E || (c[i] == '.' && (i == 0 || i + 1 == length || c[i + 1] == '.')))
-            return false;
-    return length < 255;
-}
-
 /* [MS-OXCSTOR] 3.2.5.2 */
 enum ec rop_GetReceiveFolder(struct rop_call *call, const struct RopGetReceiveFolderRequest *request,
                              struct RopGetReceiveFolderResponse *response)
 {
-    if (!message_class_is_valid(request->MessageClass))
-        return ecInvalidParam;
     return store_receive_folder(call->arena, call->store, request->MessageClass, &response->FolderId,
                                 &response->ExplicitMessageClass);
 }
@@ -102,12 +90,6 @@ enum ec rop_SetReceiveFolder(struct rop_call *call, const struct RopSetReceiveFo
                              struct RopSetReceiveFolderResponse *response)
 {
     (void)response;
-    if (!message_class_is_valid(request->MessageClass))
-        return ecInvalidParam;
-    if (strcasecmp(request->MessageClass, "IPM") == 0 || strcasecmp(request->MessageClass, "Report.IPM") == 0)
-        return ecAccessDenied;
-    if (!*request->MessageClass && !request->FolderId)
-        return ecError;
     return store_set_receive_folder(call->store, request->MessageClass, request->FolderId);
 }
 

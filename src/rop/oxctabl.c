@@ -31,8 +31,8 @@ enum ec rop_SetColumns(struct rop_call *call, const struct RopSetColumnsRequest 
     if (request->PropertyTagCount == 0)
         return ecInvalidParam;
     for (unsigned i = 0; i < request->PropertyTagCount; i++) {
-        const uint16_t type = PROP_TYPE(request->PropertyTags[i]);
-        if (type == PtypUnspecified || type == PtypErrorCode)
+        const uint16_t type = prop_value_type(request->PropertyTags[i]);
+        if (type == PtypErrorCode || !prop_type_known(type))
             return ecInvalidParam;
     }
     response->TableStatus = TBLSTAT_COMPLETE;
