@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 struct bare {
-    sqlite3 *db;
-    sqlite3_stmt *begin, *insert, *commit;
+    sqlite3 *db, *mailbox;
+    sqlite3_stmt *begin, *insert, *commit, *page;
     const char *path;
     size_t size;
     uint8_t *row;
+    int64_t checked;
 };
 
 static void need(int code, sqlite3 *db, const char *what)
@@ -24,52 +25,62 @@ static int bare_close(struct bare *b)
     sqlite3_finalize(b->begin);
     sqlite3_finalize(b->insert);
     sqlite3_finalize(b->commit);
+    sqlite3_finalize(b->page);
     sqlite3_close(b->db);
+    sqlite3_close(b->mailbox);
     unlink(b->path);
     return 0;
 }
 
-static size_t average_row(const char *file)
+static sqlite3_stmt *prepared(sqlite3 *db, const char *text)
 {
-    sqlite3 *db;
     sqlite3_stmt *st;
-    need(sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, NULL), db, file);
-    need(sqlite3_prepare_v2(db, "SELECT avg(length(props) + length(recipients)) FROM (SELECT * FROM message LIMIT 1000)", -1,
-                            &st, NULL), db, file);
-    need(sqlite3_step(st), db, file);
-    const size_t size = (size_t)sqlite3_column_int64(st, 0);
-    sqlite3_finalize(st);
-    sqlite3_close(db);
-    return size;
+    need(sqlite3_prepare_v3(db, text, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL), db, text);
+    return st;
 }
 
-static void prepare(struct bare *b, const char *text, sqlite3_stmt **out)
+static int64_t number(sqlite3 *db, const char *text)
 {
-    need(sqlite3_prepare_v3(b->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL), b->db, text);
+    sqlite3_stmt *st = prepared(db, text);
+    need(sqlite3_step(st), db, text);
+    const int64_t n = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return n;
+}
+
+static void open_mailbox(struct bare *b, const char *file)
+{
+    need(sqlite3_open_v2(file, &b->mailbox, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL), b->mailbox, file);
+    need(sqlite3_exec(b->mailbox, "PRAGMA cache_size=-4000", NULL, NULL, NULL), b->mailbox, file);
+    b->size = (size_t)number(b->mailbox, "SELECT avg(length(props) + length(recipients)) FROM (SELECT * FROM message LIMIT 1000)");
+    b->page = prepared(b->mailbox, "SELECT mid, fid, class, prefix, subject, sender, display_to, delivery_time, flags, is_read,"
+                                   "  has_attach, importance, size FROM message WHERE mb = 1 AND fid = $1 AND associated = 0"
+                                   "  AND deleted IS NULL ORDER BY delivery_time DESC, mid DESC LIMIT 50");
+    need(sqlite3_bind_int64(b->page, 1, number(b->mailbox, "SELECT fid FROM folder ORDER BY total DESC LIMIT 1")), b->mailbox, file);
 }
 
 struct bare *bare_open(TALLOC_CTX *owner, const char *mailbox_file)
 {
     struct bare *b = talloc_zero(owner, struct bare);
-    b->size = average_row(mailbox_file);
+    open_mailbox(b, mailbox_file);
     b->row = talloc_array(b, uint8_t, b->size);
     random_bytes(b->row, b->size);
     b->path = talloc_asprintf(b, "%s.bare", mailbox_file);
     unlink(b->path);
-    need(sqlite3_open(b->path, &b->db), b->db, b->path);
+    need(sqlite3_open_v2(b->path, &b->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL), b->db, b->path);
     need(sqlite3_exec(b->db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                              "CREATE TABLE message(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)", NULL, NULL, NULL),
          b->db, b->path);
-    prepare(b, "BEGIN IMMEDIATE", &b->begin);
-    prepare(b, "INSERT INTO message(bytes) VALUES ($1)", &b->insert);
-    prepare(b, "COMMIT", &b->commit);
+    b->begin = prepared(b->db, "BEGIN IMMEDIATE");
+    b->insert = prepared(b->db, "INSERT INTO message(bytes) VALUES ($1)");
+    b->commit = prepared(b->db, "COMMIT");
     talloc_set_destructor(b, bare_close);
     return b;
 }
 
-size_t bare_row_size(const struct bare *b)
+const char *bare_commits(const struct bare *b)
 {
-    return b->size;
+    return talloc_asprintf(b, "SQLite commits of %s", with_commas((TALLOC_CTX *)b, (double)b->size, " bytes"));
 }
 
 static void run(struct bare *b, sqlite3_stmt *st)
@@ -85,5 +96,21 @@ unsigned bare_commit(void *bare)
     need(sqlite3_bind_blob(b->insert, 1, b->row, (int)b->size, SQLITE_STATIC), b->db, b->path);
     run(b, b->insert);
     run(b, b->commit);
+    return 1;
+}
+
+unsigned bare_page(void *bare)
+{
+    struct bare *b = bare;
+    int rows = 0;
+    for (; sqlite3_step(b->page) == SQLITE_ROW; rows++)
+        for (int i = 0, n = sqlite3_column_count(b->page); i < n; i++)
+            if (sqlite3_column_type(b->page, i) == SQLITE_TEXT)
+                b->checked += *sqlite3_column_text(b->page, i) + sqlite3_column_bytes(b->page, i);
+            else
+                b->checked += sqlite3_column_int64(b->page, i);
+    need(sqlite3_reset(b->page), b->mailbox, b->path);
+    if (rows != 50)
+        give_up("%s: a page of %d rows", b->path, rows);
     return 1;
 }

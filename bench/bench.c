@@ -122,11 +122,3 @@ void print_beside(const char *what, const struct side *side, const char *other_w
                talloc_asprintf(arena, "%s %s", other_what, with_commas(arena, side_rate(other), "/s")), limit);
     talloc_free(arena);
 }
-
-void print_wanted(const char *what, const struct side *side, double wanted)
-{
-    TALLOC_CTX *arena = talloc_new(NULL);
-    print_line(what, with_commas(arena, side_rate(side), "/s"), side_rate(side) / wanted,
-               talloc_asprintf(arena, "wanted %s", with_commas(arena, wanted, "/s")), AT_LEAST(1));
-    talloc_free(arena);
-}

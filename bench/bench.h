@@ -42,6 +42,4 @@ struct limit {
 void print_title(const char *title);
 void print_line(const char *what, const char *figure, double ratio, const char *beside, struct limit);
 void print_beside(const char *what, const struct side *, const char *other_what, const struct side *other, struct limit);
-/* A rate against the rate that is wanted. */
-void print_wanted(const char *what, const struct side *, double wanted);
 const char *with_commas(TALLOC_CTX *, double, const char *unit);        /* "12,345/s", "17.4 KB" */

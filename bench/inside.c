@@ -35,16 +35,13 @@ static const char *store_file_of(struct house *h)
                            guid_text(h->account->mailbox_guid, guid));
 }
 
-static void measure_deliveries(struct house *h, const struct mails *mails)
+static void measure_deliveries(struct house *h, const struct mails *mails, struct bare *bare)
 {
-    struct bare *bare = bare_open(h->arena, store_file_of(h));
     struct delivery into = { h, mails, STORE_FID(SPECIAL_INBOX), 0 };
     struct side sides[] = { { .what = "deliveries", .step = deliver, .arg = &into },
                             { .what = "commits", .step = bare_commit, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
-    print_beside("deliveries into the store", &sides[0], talloc_asprintf(h->arena, "SQLite commits of %zu bytes", bare_row_size(bare)),
-                 &sides[1], NO_LIMIT);
-    talloc_free(bare);
+    print_beside("deliveries into the store", &sides[0], bare_commits(bare), &sides[1], NO_LIMIT);
 }
 
 /* ---- lists of ROPs ---- */
@@ -67,19 +64,21 @@ static void add_list(struct lists *l, struct scene s)
     l->all[l->count++] = house_list(l->house, l->house, s.rops, s.count);
 }
 
-static void measure_pages(struct house *h)
+static void measure_pages(struct house *h, struct bare *bare)
 {
     struct lists small = { .house = h }, large = { .house = h };
     add_list(&small, scene_page(h->arena, h->logon, house_folder(h, SMALL_FOLDER)));
     add_list(&large, scene_page(h->arena, h->logon, house_folder(h, LARGE_FOLDER)));
-    struct side sides[] = { { .what = "small", .step = run_next, .arg = &small }, { .what = "large", .step = run_next, .arg = &large } };
+    struct side sides[] = { { .what = "small", .step = run_next, .arg = &small },
+                            { .what = "large", .step = run_next, .arg = &large },
+                            { .what = "SQLite", .step = bare_page, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
-    print_wanted("first page (50 rows) of 1,000 messages", &sides[0], 1310);
-    print_wanted("first page (50 rows) of 100,000 messages", &sides[1], 1310);
+    print_beside("first page (50 rows) of 1,000 messages", &sides[0], BARE_PAGES, &sides[2], WANTED_PER_PAGE(1310));
+    print_beside("first page (50 rows) of 100,000 messages", &sides[1], BARE_PAGES, &sides[2], WANTED_PER_PAGE(1310));
     print_beside("  the same, level?", &sides[1], "of 1,000 messages", &sides[0], AT_LEAST(0.9));
 }
 
-static void measure_messages(struct house *h, const struct mails *mails)
+static void measure_messages(struct house *h, const struct mails *mails, struct bare *bare)
 {
     const uint64_t fid = house_folder(h, LARGE_FOLDER), drafts = STORE_FID(SPECIAL_DRAFTS);
     struct lists opens = { .house = h }, saves = { .house = h };
@@ -91,10 +90,13 @@ static void measure_messages(struct house *h, const struct mails *mails)
         add_list(&opens, scene_message(h->arena, h->logon, fid, mids[i]));
     for (uint32_t i = 0; i < PAGE_ROWS; i++)
         add_list(&saves, scene_save(h->arena, h->logon, drafts, mails, i));
-    struct side sides[] = { { .what = "opens", .step = run_next, .arg = &opens }, { .what = "saves", .step = run_next, .arg = &saves } };
+    struct side sides[] = { { .what = "opens", .step = run_next, .arg = &opens },
+                            { .what = "SQLite pages", .step = bare_page, .arg = bare },
+                            { .what = "saves", .step = run_next, .arg = &saves },
+                            { .what = "SQLite commits", .step = bare_commit, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
-    print_wanted("messages opened, with body", &sides[0], 4650);
-    print_wanted("messages saved", &sides[1], 2400);
+    print_beside("messages opened, with body", &sides[0], BARE_PAGES, &sides[1], WANTED_PER_PAGE(4650));
+    print_beside("messages saved", &sides[2], bare_commits(bare), &sides[3], WANTED_PER_COMMIT(2400));
 }
 
 int main(int argc, char **argv)
@@ -103,10 +105,12 @@ int main(int argc, char **argv)
         give_up("usage: inside DATA_DIR MBOX");
     struct house *h = house_open(argv[1], "alice@contoso.com");
     const struct mails *mails = mails_read(h, argv[2]);
+    struct bare *bare = bare_open(h->arena, store_file_of(h));
     print_title("In one process, by the ROP engine");
-    measure_deliveries(h, mails);
-    measure_pages(h);
-    measure_messages(h, mails);
+    measure_deliveries(h, mails, bare);
+    measure_pages(h, bare);
+    measure_messages(h, mails, bare);
+    talloc_free(bare);
     house_close(h);
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outside SERVER PLAIN TLS MBOX: one client of the whole server, by the client library.  SERVER is HOST:PORT where
- * Autodiscover answers; PLAIN and TLS are the two listeners, http://HOST:PORT and https://HOST:PORT. */
+/* outside SERVER PLAIN TLS MAILBOX_FILE MBOX: one client of the whole server, by the client library.  SERVER is HOST:PORT
+ * where Autodiscover answers; PLAIN and TLS are the two listeners, http://HOST:PORT and https://HOST:PORT. */
 #include "bench.h"
+#include "bare.h"
 #include "house.h"
 #include "scene.h"
 
@@ -109,19 +110,21 @@ static void measure_round_trips(TALLOC_CTX *arena, struct client *known, const c
     print_beside(talloc_asprintf(arena, "light Execute, %s", what), &sides[0], "healthcheck.htm", &sides[1], NO_LIMIT);
 }
 
-static void measure_pages(TALLOC_CTX *arena, struct client *known, const char *listener)
+static void measure_pages(TALLOC_CTX *arena, struct client *known, const char *listener, struct bare *bare)
 {
     struct user *small = user_new(arena, listener, known), *large = user_new(arena, listener, known);
     add_scene(small, scene_page(small, small->logon, folder_named(small, SMALL_FOLDER)));
     add_scene(large, scene_page(large, large->logon, folder_named(large, LARGE_FOLDER)));
-    struct side sides[] = { { .what = "small", .step = scene_step, .arg = small }, { .what = "large", .step = scene_step, .arg = large } };
+    struct side sides[] = { { .what = "small", .step = scene_step, .arg = small },
+                            { .what = "large", .step = scene_step, .arg = large },
+                            { .what = "SQLite", .step = bare_page, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
-    print_wanted("first page (50 rows) of 1,000 messages", &sides[0], 1310);
-    print_wanted("first page (50 rows) of 100,000 messages", &sides[1], 1310);
+    print_beside("first page (50 rows) of 1,000 messages", &sides[0], BARE_PAGES, &sides[2], WANTED_PER_PAGE(1310));
+    print_beside("first page (50 rows) of 100,000 messages", &sides[1], BARE_PAGES, &sides[2], WANTED_PER_PAGE(1310));
     print_beside("  the same, level?", &sides[1], "of 1,000 messages", &sides[0], AT_LEAST(0.9));
 }
 
-static void measure_messages(TALLOC_CTX *arena, struct client *known, const char *listener, const char *mbox)
+static void measure_messages(TALLOC_CTX *arena, struct client *known, const char *listener, struct bare *bare, const char *mbox)
 {
     struct user *opens = user_new(arena, listener, known), *saves = user_new(arena, listener, known);
     const uint64_t fid = folder_named(opens, LARGE_FOLDER), drafts = STORE_FID(SPECIAL_DRAFTS);
@@ -134,25 +137,29 @@ static void measure_messages(TALLOC_CTX *arena, struct client *known, const char
         add_scene(opens, scene_message(opens, opens->logon, fid, mids[i]));
     for (uint32_t i = 0; i < PAGE_ROWS; i++)
         add_scene(saves, scene_save(saves, saves->logon, drafts, mails, i));
-    struct side sides[] = { { .what = "opens", .step = scene_step, .arg = opens }, { .what = "saves", .step = scene_step, .arg = saves } };
+    struct side sides[] = { { .what = "opens", .step = scene_step, .arg = opens },
+                            { .what = "SQLite pages", .step = bare_page, .arg = bare },
+                            { .what = "saves", .step = scene_step, .arg = saves },
+                            { .what = "SQLite commits", .step = bare_commit, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
-    print_wanted("messages opened, with body", &sides[0], 4650);
-    print_wanted("messages saved", &sides[1], 2400);
+    print_beside("messages opened, with body", &sides[0], BARE_PAGES, &sides[1], WANTED_PER_PAGE(4650));
+    print_beside("messages saved", &sides[2], bare_commits(bare), &sides[3], WANTED_PER_COMMIT(2400));
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 5)
-        give_up("usage: outside SERVER http://HOST:PORT https://HOST:PORT MBOX");
+    if (argc != 6)
+        give_up("usage: outside SERVER http://HOST:PORT https://HOST:PORT MAILBOX_FILE MBOX");
     TALLOC_CTX *arena = talloc_new(NULL);
+    struct bare *bare = bare_open(arena, argv[4]);
     const struct client_options o = options_of(argv[1]);
     struct client *known = client_new(arena, &o);
     need(known, client_discover(known), "Autodiscover");
     print_title("Over the network: one client of the whole server");
     measure_round_trips(arena, known, argv[2], "plain HTTP");
     measure_round_trips(arena, known, argv[3], "TLS");
-    measure_pages(arena, known, argv[2]);
-    measure_messages(arena, known, argv[2], argv[4]);
+    measure_pages(arena, known, argv[2], bare);
+    measure_messages(arena, known, argv[2], bare, argv[5]);
     talloc_free(arena);
     return 0;
 }
