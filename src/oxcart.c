@@ -1,102 +1,160 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* oxcart: the command: one cmdlet, the shell, or the client side. */
+/* oxcart.c: the command: cmdlets, the shell, and the client side.  Cmdlets go to the running server through its socket;
+ * without a server this program opens the data folder itself, under the folder's lock. */
+#include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
 #include "client/commands.h"
+#include "shell/shell.h"
+#include "store/store.h"
+
+enum { EXIT_WRONG_CALL = 2 };
+
+static const struct { const char *name, *what; int (*run)(int argc, char **argv); } commands[] = {
+    { "mail", "list, read, send and watch mail as a client", mail_command },
+    { "load", "many clients at once, for measuring", load_command },
+};
 
 static const char usage[] =
     "usage: oxcart --data DIR -c 'CMDLET ...' [-o table|list|json|csv]\n"
-    "       oxcart mail|load ...            see each one's --help\n";
+    "       oxcart --data DIR                    the interactive shell; a script from a pipe\n";
 
-static const struct {
-    const char *word;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    { "mail", mail_command },
-    { "load", load_command },
+static int explain(FILE *to)
+{
+    fputs(usage, to);
+    for (size_t i = 0; i < COUNTOF(commands); i++)
+        fprintf(to, "       oxcart %s %-24s %s; see --help\n", commands[i].name, "...", commands[i].what);
+    return to == stdout ? EXIT_SUCCESS : EXIT_WRONG_CALL;
+}
+
+struct program {
+    const char *data_dir, *line;
+    enum cmdlet_output output;
+    struct shell shell;
+    bool can_ask;
 };
 
-static int complain(const char *what, const char *why)
+/* Nobody else works on the data folder while this has it. */
+static struct cmdlet_result run_here(TALLOC_CTX *arena, const struct program *p, const char *line)
 {
-    fprintf(stderr, "oxcart: %s: %s\n", what, why);
-    return 1;
+    struct cmdlet_context context = {
+        .store_create = cmdlet_store_create, .store_remove = cmdlet_store_remove,
+        .account_changed = cmdlet_store_changed, .working_auth = ORG_BASIC, .width = shell_width(&p->shell),
+        .ask = p->can_ask ? shell_ask : NULL, .ask_arg = (void *)&p->shell,
+    };
+    TALLOC_CTX *opened = talloc_new(arena);
+    const char *why = NULL;
+    if (org_open(&context.org, opened, p->data_dir, NULL))
+        why = org_error();
+    else if (directory_open(&context.directory, context.org, context.org))
+        why = directory_refusal();
+    if (why)
+        return (struct cmdlet_result){ "", talloc_asprintf(arena, "%s\n", why), 1 };
+    context.store_arg = store_pool_new(opened, NULL, NULL);
+    const struct cmdlet_result result = cmdlet_run(arena, &context, line, p->output);
+    talloc_free(opened);
+    return result;
 }
 
-/* ---- without a server: the databases are opened here, under the folder's lock ---- */
-
-static unsigned window_width(void)
+static const char *why_not(enum ec ec)
 {
-    struct winsize size;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+    switch (ec) {
+    case ecAccessDenied: return "The server doesn't talk to this user: be root, or the server's own user.";
+    case ecRpcFailed: return "The connection to the server broke: look whether the line was carried out.";
+    default: return "The line, or the name of the data folder, is too long.";
+    }
 }
 
-static char ask(void *arg, const char *question)
+enum { TRIES = 100, TRY_MS = 100 };
+
+/* To the server, or by ourselves.  Between the two there is a server that starts or stops, or another oxcart: both are
+ * over soon. */
+static struct cmdlet_result run_line(void *arg, TALLOC_CTX *arena, const char *line)
 {
-    char line[16];
-    (void)arg;
-    fputs(question, stderr);
-    return isatty(STDIN_FILENO) && fgets(line, sizeof line, stdin) ? line[0] : 'N';
+    struct program *p = arg;
+    const struct admin_request request = { line, p->output, shell_width(&p->shell), p->can_ask ? shell_ask : NULL,
+                                           &p->shell };
+    struct cmdlet_result result = { "", "", 1 };
+    struct org_lock *lock = NULL;
+    enum ec ec = ecBusy;
+    bool served = true;
+    if (access(p->data_dir, F_OK))
+        return (struct cmdlet_result){ "", talloc_asprintf(arena, "There is no data folder '%s'.\n", p->data_dir), 1 };
+    for (int i = 0; i < TRIES && ec == ecBusy; i++) {
+        if (i)
+            usleep(TRY_MS * 1000);
+        ec = admin_call(arena, p->data_dir, &request, &result);
+        served = ec != ecNotFound;
+        if (!served)
+            ec = org_lock_take(&lock, arena, p->data_dir);
+    }
+    if (lock)
+        result = run_here(arena, p, line);
+    else if (ec)
+        result.err = talloc_asprintf(arena, "%s\n", served ? why_not(ec) : org_error());
+    talloc_free(lock);
+    return result;
 }
 
-static int run_here(TALLOC_CTX *arena, const char *data, const char *line, enum cmdlet_output output, struct cmdlet_result *r)
-{
-    struct org_lock *lock;
-    struct cmdlet_context context = { .store_create = cmdlet_store_create, .store_remove = cmdlet_store_remove, .working_auth = ORG_BASIC,
-                                      .width = window_width(), .caller = "oxcart", .ask = ask };
-    if (org_lock_take(&lock, arena, data) || org_open(&context.org, arena, data, NULL) ||
-        directory_open(&context.directory, arena, context.org))
-        return complain(data, org_error());
-    *r = cmdlet_run(arena, &context, line, output);
-    return 0;
-}
-
-static int run_line(const char *data, const char *line, enum cmdlet_output output)
+static int run_one(struct program *p)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
-    struct cmdlet_result r = { "", "", 1 };
-    const struct admin_request request = { line, output, window_width(), ask, NULL };
-    const enum ec ec = admin_call(arena, data, &request, &r);
-    int status = 0;
-    if (ec == ecNotFound)
-        status = run_here(arena, data, line, output, &r);
-    else if (ec)
-        status = complain("the server", ec_text(ec));
-    if (!status) {
-        fputs(r.out, stdout);
-        fputs(r.err, stderr);
-        status = r.status;
-    }
+    const struct cmdlet_result result = run_line(p, arena, p->line);
+    shell_print(&p->shell, &result);
     talloc_free(arena);
+    return result.status;
+}
+
+static int run_shell(struct program *p)
+{
+    const char *home = getenv("HOME");
+    p->shell.history = home ? talloc_asprintf(NULL, "%s/.oxcart_history", home) : NULL;
+    if (p->can_ask)
+        fputs("Get-Command shows the cmdlets, Get-Help explains one, Tab completes, exit ends.\n", stdout);
+    const int status = shell_run(&p->shell);
+    talloc_free((void *)p->shell.history);
     return status;
+}
+
+/* EXIT_SUCCESS, or what main returns. */
+static int read_options(struct program *p, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "data", required_argument, NULL, 'd' }, { "command", required_argument, NULL, 'c' },
+        { "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 },
+    };
+    for (int option; (option = getopt_long(argc, argv, "d:c:o:h", options, NULL)) >= 0;) {
+        if (option == 'd')
+            p->data_dir = optarg;
+        else if (option == 'c')
+            p->line = optarg;
+        else if (option == 'h')
+            exit(explain(stdout));
+        else if (option != 'o' || !cmdlet_output_parse(optarg, &p->output))
+            return explain(stderr);
+    }
+    return p->data_dir && optind == argc ? EXIT_SUCCESS : explain(stderr);
+}
+
+static int administer(int argc, char **argv)
+{
+    struct program p = { .shell = { stdin, stdout, stderr, "[PS] oxcart> ", NULL, run_line, NULL } };
+    p.shell.arg = &p;
+    const int wrong = read_options(&p, argc, argv);
+    if (wrong)
+        return wrong;
+    log_to(fopen("/dev/null", "w"), LOG_ERROR);          /* the person is told by the output, once */
+    p.can_ask = shell_has_terminal(&p.shell);
+    return p.line ? run_one(&p) : run_shell(&p);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option names[] = { { "data", 1, NULL, 'd' }, { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 } };
-    const char *data = NULL, *line = NULL;
-    enum cmdlet_output output = CMDLET_DEFAULT;
     for (size_t i = 0; argc > 1 && i < COUNTOF(commands); i++)
-        if (strcmp(argv[1], commands[i].word) == 0)
+        if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
-
-    log_to(stderr, LOG_WARNING);
-    for (int c; (c = getopt_long(argc, argv, "c:o:", names, NULL)) != -1;)
-        if (c == 'd')
-            data = optarg;
-        else if (c == 'c')
-            line = optarg;
-        else if (c != 'o' || !cmdlet_output_parse(optarg, &output)) {
-            fputs(usage, c == 'h' ? stdout : stderr);
-            return c == 'h' ? 0 : 2;
-        }
-    if (!data || !line || optind != argc) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    return run_line(data, line, output);
+    return administer(argc, argv);
 }

@@ -152,7 +152,7 @@ static int open_lower_rooms(struct rooms *r, const struct options *o, TALLOC_CTX
     if (org_lock_take(&r->lock, arena, path) || org_open(&r->org, arena, path, &o->defaults))
         return complain(path, org_error());
     if (directory_open(&r->directory, arena, r->org))
-        return complain(path, org_error());
+        return complain(path, directory_refusal());
     r->certificate = talloc_asprintf(arena, "%s/certificate.pem", path);
     r->key = talloc_asprintf(arena, "%s/key.pem", path);
     r->hostname = talloc_strdup(arena, org_settings(r->org, arena)->hostname);

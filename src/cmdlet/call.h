@@ -50,6 +50,8 @@ enum ec call_not_found(struct call *, const char *identity);
 enum ec call_conflict(struct call *);                       /* parameters that exclude each other */
 
 /* output.c */
+/* Blanks for control characters; those in `kept` stay. */
+const char *without_controls(TALLOC_CTX *arena, const char *text, const char *kept);
 void output_statement(struct run *, const struct objects *);
 void output_end(struct run *);
 bool output_is_for_programs(enum cmdlet_output);

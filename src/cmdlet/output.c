@@ -55,7 +55,7 @@ static size_t text_width(const char *text)
 }
 
 /* Control characters could command the terminal: ESC, and U+0080..U+009F, which some obey likewise. */
-static const char *without_controls(TALLOC_CTX *arena, const char *text, const char *kept)
+const char *without_controls(TALLOC_CTX *arena, const char *text, const char *kept)
 {
     char *copy = talloc_strdup(arena, text);
     for (char *p = copy; *p; p++) {

@@ -13,7 +13,7 @@ static void say(struct run *run, const struct cmdlet_row *row, const char *prefi
     buf_printf(&run->err, "%s", prefix);
     if (row)
         buf_printf(&run->err, "%s-%s: ", row->verb, row->noun);
-    buf_printf(&run->err, "%s\n", text);
+    buf_printf(&run->err, "%s\n", without_controls(run->arena, text, "\n\t"));
 }
 
 static void fail(struct run *run, const struct cmdlet_row *row, const char *text)
