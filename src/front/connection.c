@@ -12,11 +12,11 @@
 #include "front/inside.h"
 
 enum {
-    INPUT_BYTES = 64 << 10,             /* of what a client sends ahead of its answer */
-    DRAIN_BYTES = 1 << 20,              /* of a refused body that are read away to keep the connection */
+    INPUT_BYTES = 64 << 10, /* of what a client sends ahead of its answer */
+    DRAIN_BYTES = 1 << 20,  /* of a refused body that are read away to keep the connection */
     ARENA_BYTES = 8 << 10,
-    PROGRESS_BYTES = 4 << 10,           /* so much of a body renews the client's time */
-    REFERENCE_BYTES = 8 << 10,          /* parcels from this size are sent from where they are */
+    PROGRESS_BYTES = 4 << 10,  /* so much of a body renews the client's time */
+    REFERENCE_BYTES = 8 << 10, /* parcels from this size are sent from where they are */
     LINGER_MS = 2000,
     LABEL_BYTES = 120,
 };
@@ -25,7 +25,7 @@ enum {
 struct state {
     const char *name;
     void (*take)(struct connection *, struct blob *in);
-    void (*late)(struct connection *);                     /* the client's time is over */
+    void (*late)(struct connection *); /* the client's time is over */
 };
 
 struct connection {
@@ -34,10 +34,10 @@ struct connection {
     const struct state *state;
     struct bufferevent *socket;
     struct event timer;
-    struct incoming *incoming;                             /* what is being read; NULL between messages and while a job has it */
+    struct incoming *incoming; /* what is being read; NULL between messages and while a job has it */
     struct exchange *exchange;
     struct address peer;
-    uint64_t drain;                                        /* bytes of a refused body that are still to come */
+    uint64_t drain; /* bytes of a refused body that are still to come */
     size_t progress;
     bool tls, peer_closed, busy, closed;
 };
@@ -125,8 +125,8 @@ static void exchange_over(struct connection *c, bool sent)
         http_answer_leave(&exchange->answer);
     if (exchange->label)
         log_line(LOG_DEBUG, "front", "%s %u, %llu bytes, %llu ms%s", exchange->label, exchange->answer.status,
-             (unsigned long long)exchange->answer.bytes, (unsigned long long)(clock_ms() - exchange->started),
-             sent ? "" : ", the client has gone");
+                 (unsigned long long)exchange->answer.bytes, (unsigned long long)(clock_ms() - exchange->started),
+                 sent ? "" : ", the client has gone");
     tell_fate(exchange);
     http_answer_drop(&exchange->answer);
 }
@@ -134,7 +134,7 @@ static void exchange_over(struct connection *c, bool sent)
 /* The alarm and the pulse share the connection's timer, which an answer in the making does not need. */
 static void arm_answer(struct exchange *exchange)
 {
-    const uint64_t alarm = exchange->alarm_at, pulse = exchange->pulse_at, now = clock_ms();
+    const uint64_t alarm = exchange->watched ? exchange->alarm_at : 0, pulse = exchange->pulse_at, now = clock_ms();
     const uint64_t next = alarm && pulse ? MIN(alarm, pulse) : alarm + pulse;
     if (exchange->fate != EXCHANGE_OPEN)
         return;
@@ -152,17 +152,16 @@ static void answer_due(struct connection *c)
         exchange->pulse_at = now + exchange->pulse_ms;
         http_answer_beat(&exchange->answer);
     }
-    if (exchange->alarm_at && exchange->alarm_at <= now) {
+    if (exchange->watched && exchange->alarm_at && exchange->alarm_at <= now) {
         exchange->alarm_at = 0;
-        if (exchange->watched)
-            exchange->answer.watcher(&exchange->answer, HTTP_TIME_UP, exchange->answer.watcher_arg);
+        exchange->answer.watcher(&exchange->answer, HTTP_TIME_UP, exchange->answer.watcher_arg);
     }
     arm_answer(exchange);
 }
 
 static void exchange_label(struct exchange *exchange, const struct http_request *request)
 {
-    if (!log_is_on(LOG_DEBUG))                             /* a waiting client would keep it for minutes */
+    if (!log_is_on(LOG_DEBUG)) /* a waiting client would keep it for minutes */
         return;
     talloc_free(exchange->label);
     exchange->label = talloc_asprintf(NULL, "%s %s %s %.*s", request->peer, request->user ? request->user->name : "-",
@@ -342,7 +341,7 @@ static void read_body(struct connection *c)
     if (head->expect_continue)
         bufferevent_write(c->socket, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     arm(c, config_of(c)->body_ms);
-    take_body(c, &(struct blob){ 0 });                     /* there may be none */
+    take_body(c, &(struct blob){ 0 }); /* there may be none */
 }
 
 static void no_route(struct connection *c)
@@ -445,8 +444,8 @@ static void connection_input(struct connection *c)
 {
     struct evbuffer_iovec first;
     c->busy = true;
-    while (!c->closed && c->state->take &&
-           evbuffer_peek(bufferevent_get_input(c->socket), -1, NULL, &first, 1) > 0 && first.iov_len) {
+    while (!c->closed && c->state->take && evbuffer_peek(bufferevent_get_input(c->socket), -1, NULL, &first, 1) > 0 &&
+           first.iov_len) {
         struct blob in = { first.iov_base, first.iov_len };
         c->state->take(c, &in);
         if (!c->closed)
@@ -456,7 +455,7 @@ static void connection_input(struct connection *c)
     if (c->closed)
         free(c);
     else if (c->peer_closed && c->state->take && c->state != &lingering)
-        finish(c);                                         /* it will not send the rest */
+        finish(c); /* it will not send the rest */
 }
 
 /* What libevent reports. */
@@ -488,7 +487,7 @@ static void on_end_of_input(struct connection *c)
 {
     c->peer_closed = true;
     if (c->exchange && !c->exchange->watched && !c->state->take)
-        bufferevent_enable(c->socket, EV_WRITE);           /* a TLS bufferevent stops both ways */
+        bufferevent_enable(c->socket, EV_WRITE); /* a TLS bufferevent stops both ways */
     else if (c->state == &lingering && evbuffer_get_length(bufferevent_get_output(c->socket)))
         bufferevent_enable(c->socket, EV_WRITE);
     else
@@ -532,15 +531,20 @@ static struct bufferevent *socket_new(struct io *io, int fd, bool tls)
 void connection_open(struct io *io, int fd, bool tls, struct address peer)
 {
     const int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);        /* else 44 ms of Nagle between two small writes */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* else 44 ms of Nagle between two small writes */
     struct bufferevent *socket = socket_new(io, fd, tls);
     if (!socket) {
         evutil_closesocket(fd);
         return;
     }
     struct connection *c = calloc(1, sizeof *c);
-    *c = (struct connection){ .io = io, .socket = socket, .peer = peer, .tls = tls, .state = &reading_head,
-                              .next = io->connections, .previous = &io->connections };
+    *c = (struct connection){ .io = io,
+                              .socket = socket,
+                              .peer = peer,
+                              .tls = tls,
+                              .state = &reading_head,
+                              .next = io->connections,
+                              .previous = &io->connections };
     if (c->next)
         c->next->previous = &c->next;
     io->connections = c;
@@ -548,7 +552,8 @@ void connection_open(struct io *io, int fd, bool tls, struct address peer)
     event_assign(&c->timer, io->base, -1, 0, on_timer, c);
     arm(c, config_of(c)->head_ms);
     const unsigned write_ms = config_of(c)->write_ms;
-    bufferevent_set_timeouts(socket, NULL, &(struct timeval){ .tv_sec = write_ms / 1000, .tv_usec = write_ms % 1000 * 1000 });
+    bufferevent_set_timeouts(socket, NULL,
+                             &(struct timeval){ .tv_sec = write_ms / 1000, .tv_usec = write_ms % 1000 * 1000 });
     bufferevent_setwatermark(socket, EV_READ, 0, INPUT_BYTES);
     bufferevent_setcb(socket, on_readable, on_written, on_event, c);
     bufferevent_enable(socket, EV_READ | EV_WRITE);
@@ -642,6 +647,7 @@ static void deliver_watched(struct io *io, struct parcel *parcel)
     struct exchange *exchange = parcel->exchange;
     struct http_answer *answer = &exchange->answer;
     exchange->watched = true;
+    arm_answer(exchange); /* an alarm may have been set before */
     if (exchange->fate != EXCHANGE_OPEN)
         tell_fate(exchange);
     else if (exchange->connection->peer_closed)

@@ -7,14 +7,14 @@
 
 #include "front/inside.h"
 
-enum { BODY_LIMIT = 64 << 20 };                         /* of one route: bodies are kept whole, in memory */
+enum { BODY_LIMIT = 64 << 20 }; /* of one route: bodies are kept whole, in memory */
 
 static unsigned connections_allowed(void)
 {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return 1 << 10;
-    files.rlim_cur = files.rlim_max;                    /* the soft limit, 1024, is a habit of select() */
+    files.rlim_cur = files.rlim_max; /* the soft limit, 1024, is a habit of select() */
     if (setrlimit(RLIMIT_NOFILE, &files) != 0)
         getrlimit(RLIMIT_NOFILE, &files);
     return (unsigned)MIN(files.rlim_cur / 4 * 3, 1 << 20); /* the rest is for databases and logs */
@@ -114,7 +114,8 @@ enum ec front_open(struct front **out, TALLOC_CTX *owner, const struct front_con
     pthread_cond_init(&front->stopped, NULL);
     talloc_set_destructor(front, front_gone);
     for (size_t i = 0; i < config->route_count; i++)
-        assert(config->routes[i].path[0] == '/' && config->routes[i].handler && config->routes[i].body_limit <= BODY_LIMIT);
+        assert(config->routes[i].path[0] == '/' && config->routes[i].handler &&
+               config->routes[i].body_limit <= BODY_LIMIT);
     front->memory = memory_new(front, front->config.remember_ms);
 
     enum ec ec = read_proxies(front, owner, why) && listen_all(front, owner, why) ? ecNone : ecInvalidParam;
@@ -148,7 +149,7 @@ enum ec front_reload(struct front *front, TALLOC_CTX *arena, char **why)
     SSL_CTX *old = front->tls;
     front->tls = fresh;
     pthread_mutex_unlock(&front->tls_lock);
-    SSL_CTX_free(old);                                     /* its connections still hold it */
+    SSL_CTX_free(old); /* its connections still hold it */
     return ecNone;
 }
 
@@ -162,7 +163,7 @@ void front_close(struct front *front, unsigned patience_ms)
         pthread_cond_wait(&front->stopped, &front->stop_lock);
     pthread_mutex_unlock(&front->stop_lock);
     pool_close(front->sign_ins);
-    pool_close(front->workers);                            /* their last parcels still find a reader */
+    pool_close(front->workers); /* their last parcels still find a reader */
     for (unsigned i = 0; i < front->io_count; i++)
         io_close(&front->io[i]);
     talloc_free(front);

@@ -7,7 +7,7 @@
 
 /* What a virtual directory offers (Set-MapiVirtualDirectory -IISAuthenticationMethods). */
 enum front_methods { FRONT_BASIC = 1, FRONT_NTLM = 2, FRONT_NEGOTIATE = 4, FRONT_OAUTH = 8 };
-enum front_match { FRONT_EXACT, FRONT_BELOW };          /* the path alone, or also whatever follows it after a '/' */
+enum front_match { FRONT_EXACT, FRONT_BELOW }; /* the path alone, or also whatever follows it after a '/' */
 enum front_access { FRONT_ANYBODY, FRONT_SIGNED_IN };
 
 /* A row of routes.def.  Paths compare without case; a slash at the end may be missing. */
@@ -18,19 +18,19 @@ struct front_route {
     enum front_access access;
     size_t body_limit;
     http_handler *handler;
-    void *context;                                      /* becomes request->context */
+    void *context; /* becomes request->context */
 };
 
 struct front_config {
-    const char *https, *http;                           /* ADDR:PORT, [ADDR]:PORT; NULL: not offered; port 0: a free one */
-    const char *certificate, *key;                      /* PEM files, needed for https */
-    const char *hostname;                               /* realm, and the name in healthcheck.htm */
-    const char *const *proxies;                         /* addresses or ADDR/BITS, NULL at the end; NULL: none */
+    const char *https, *http;      /* ADDR:PORT, [ADDR]:PORT; NULL: not offered; port 0: a free one */
+    const char *certificate, *key; /* PEM files, needed for https */
+    const char *hostname;          /* realm, and the name in healthcheck.htm */
+    const char *const *proxies;    /* addresses or ADDR/BITS, NULL at the end; NULL: none */
     const struct front_route *routes;
     size_t route_count;
 
     /* All of these may be called by several threads at once. */
-    void *context;                                      /* the first argument of the functions below */
+    void *context; /* the first argument of the functions below */
     /* `user` as typed (alice@contoso.com, contoso.com\alice, CONTOSO\alice).  ecNone: *out and its strings live in
      * `arena`.  ecLoginFailure, ecUnknownUser, ecNotFound, ecAccessDenied: 401.  Any other code: 503.  May block. */
     enum ec (*sign_in)(void *context, TALLOC_CTX *arena, const char *user, const char *password, struct http_user *out);
@@ -51,7 +51,7 @@ struct front_config {
 struct front;
 /* Binds, reads certificate and key, starts the threads.  On failure *why (in `owner`) says what to do about it. */
 enum ec front_open(struct front **out, TALLOC_CTX *owner, const struct front_config *, char **why);
-unsigned front_https_port(const struct front *);        /* the bound ports; 0: not offered */
+unsigned front_https_port(const struct front *); /* the bound ports; 0: not offered */
 unsigned front_http_port(const struct front *);
 /* Reads certificate and key again; connections that are open stay as they are.  On failure the old ones stay too. */
 enum ec front_reload(struct front *, TALLOC_CTX *arena, char **why);

@@ -146,9 +146,9 @@ static void waiting(struct http_request *request, struct http_answer *answer)
     http_answer_park(answer);
     http_answer_begin(answer, 200, "application/mapi-http");
     parked = answer;
-    http_answer_watch(answer, watcher, events);
     if (strcmp(request->query, "alarm") == 0)
-        http_answer_alarm(answer, 5);
+        http_answer_alarm(answer, 1);
+    http_answer_watch(answer, watcher, events);
     http_answer_chunk(answer, BLOB_OF("PROCESSING\r\n", 12));
 }
 
@@ -223,10 +223,18 @@ static int prepare(void **state)
     gate = bell = event_count = 0;
     sign_ins = generation = handled = 0;
     methods = FRONT_BASIC;
-    config = (struct front_config){ .https = "127.0.0.1:0", .http = "127.0.0.1:0", .certificate = certificate, .key = key,
-                                    .hostname = "mail.contoso.com", .routes = routes, .route_count = COUNTOF(routes),
-                                    .context = &config, .sign_in = sign_in, .generation = generation_now,
-                                    .methods = methods_now, .workers = 4 };
+    config = (struct front_config){ .https = "127.0.0.1:0",
+                                    .http = "127.0.0.1:0",
+                                    .certificate = certificate,
+                                    .key = key,
+                                    .hostname = "mail.contoso.com",
+                                    .routes = routes,
+                                    .route_count = COUNTOF(routes),
+                                    .context = &config,
+                                    .sign_in = sign_in,
+                                    .generation = generation_now,
+                                    .methods = methods_now,
+                                    .workers = 4 };
     front = NULL;
     return 0;
 }
@@ -234,7 +242,7 @@ static int prepare(void **state)
 static int clean_up(void **state)
 {
     (void)state;
-    talloc_free(clients);                                  /* so that the server need not wait for them to close */
+    talloc_free(clients); /* so that the server need not wait for them to close */
     if (front)
         front_close(front, 20000);
     return talloc_free(arena);
@@ -266,9 +274,10 @@ static int client_gone(struct client *client)
 static struct client *client_of_port(unsigned port)
 {
     struct client *client = talloc_zero(clients, struct client);
-    const struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    const struct sockaddr_in at = { .sin_family = AF_INET,
+                                    .sin_port = htons((uint16_t)port),
                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    const struct timeval patience = { .tv_sec = 20 };      /* a test that hangs fails */
+    const struct timeval patience = { .tv_sec = 20 }; /* a test that hangs fails */
     buf_init(&client->heard, client);
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -306,7 +315,8 @@ static void say(struct client *client, const char *text)
 static bool hear_more(struct client *client)
 {
     char bytes[16384];
-    const ssize_t n = client->ssl ? SSL_read(client->ssl, bytes, sizeof bytes) : recv(client->fd, bytes, sizeof bytes, 0);
+    const ssize_t n =
+        client->ssl ? SSL_read(client->ssl, bytes, sizeof bytes) : recv(client->fd, bytes, sizeof bytes, 0);
     if (n > 0)
         buf_add(&client->heard, bytes, (size_t)n);
     return n > 0;
@@ -383,7 +393,7 @@ static struct reply hear(struct client *client)
 }
 
 #define HOST "Host: mail.contoso.com\r\n"
-#define ALICE "Authorization: Basic YWxpY2VAY29udG9zby5jb206UGFzc3cwcmQh\r\n"          /* alice@contoso.com:Passw0rd! */
+#define ALICE "Authorization: Basic YWxpY2VAY29udG9zby5jb206UGFzc3cwcmQh\r\n" /* alice@contoso.com:Passw0rd! */
 
 static void say_post(struct client *client, const char *path, const char *lines, const char *body)
 {
@@ -467,12 +477,25 @@ static void requests_that_come_at_once_are_answered_in_order(void **state)
 static void paths_are_found_without_case_and_the_rest_is_404(void **state)
 {
     (void)state;
-    static const struct { const char *path; unsigned status; const char *below; } cases[] = {
-        { "/open", 200, "" }, { "/OPEN/", 200, "/" }, { "/x/../open", 200, "" }, { "//open", 200, "" }, { "/%6fpen", 200, "" },
+    static const struct {
+        const char *path;
+        unsigned status;
+        const char *below;
+    } cases[] = {
+        { "/open", 200, "" },
+        { "/OPEN/", 200, "/" },
+        { "/x/../open", 200, "" },
+        { "//open", 200, "" },
+        { "/%6fpen", 200, "" },
         { "/AutoDiscover/AutoDiscover.json", 200, "" },
         { "/autodiscover/autodiscover.json/v1.0/alice%40contoso.com?a=b", 200, "/v1.0/alice@contoso.com" },
-        { "/autodiscover/autodiscover.jsonx", 404, NULL }, { "/open/x", 404, NULL }, { "/ope", 404, NULL },
-        { "/EWS/Exchange.asmx", 404, NULL }, { "/owa/", 404, NULL }, { "/", 404, NULL }, { "/mapi/", 404, NULL },
+        { "/autodiscover/autodiscover.jsonx", 404, NULL },
+        { "/open/x", 404, NULL },
+        { "/ope", 404, NULL },
+        { "/EWS/Exchange.asmx", 404, NULL },
+        { "/owa/", 404, NULL },
+        { "/", 404, NULL },
+        { "/mapi/", 404, NULL },
     };
     open_front();
     struct client *client = client_new(false);
@@ -517,7 +540,7 @@ static void a_piece_is_seen_before_the_answer_ends(void **state)
     for (int tls = 0; tls < 2; tls++) {
         struct client *client = client_new(tls);
         say_get(client, "/streamed");
-        assert_true(hear_until(client, "c\r\nPROCESSING\r\n\r\n"));     /* [MS-OXCMAPIHTTP] 2.2.7 */
+        assert_true(hear_until(client, "c\r\nPROCESSING\r\n\r\n")); /* [MS-OXCMAPIHTTP] 2.2.7 */
         count_up(&gate);
         assert_string_equal(hear(client).body, "PROCESSING\r\nDONE\r\n");
         say_post(client, "/open", "", "again");
@@ -536,7 +559,7 @@ static void a_pulse_speaks_while_the_worker_is_busy(void **state)
     struct reply reply = hear(client);
     const char *done = strstr(reply.body, "DONE\r\n");
     assert_non_null(done);
-    assert_string_equal(done, "DONE\r\n");                 /* nothing after it */
+    assert_string_equal(done, "DONE\r\n"); /* nothing after it */
 }
 
 static void a_parked_answer_is_completed_by_another_thread(void **state)
@@ -547,7 +570,7 @@ static void a_parked_answer_is_completed_by_another_thread(void **state)
     struct client *client = client_new(true), *other = client_new(true);
     say_get(client, "/waiting");
     assert_true(hear_until(client, "PROCESSING"));
-    say_post(other, "/open", "", "meanwhile");             /* the only worker is free */
+    say_post(other, "/open", "", "meanwhile"); /* the only worker is free */
     assert_string_equal(hear(other).body, "meanwhile");
     http_answer_end(parked, BLOB_OF("DONE\r\n", 6));
     assert_string_equal(hear(client).body, "PROCESSING\r\nDONE\r\n");
@@ -590,7 +613,7 @@ static void close_by_reset(struct client *client)
 
 static void close_dirtily(struct client *client)
 {
-    close(client->fd);                                     /* TLS without close_notify */
+    close(client->fd); /* TLS without close_notify */
     client->fd = -1;
 }
 
@@ -608,7 +631,7 @@ static void a_waiting_client_that_closes_is_noticed(void **state)
         wait_for(&bell);
         assert_int_equal(event_count, 1);
         assert_int_equal(events[0], HTTP_GONE);
-        http_answer_chunk(parked, BLOB_OF("late", 4));     /* harmless */
+        http_answer_chunk(parked, BLOB_OF("late", 4)); /* harmless */
         http_answer_end(parked, BLOB_OF("late", 4));
         assert_true(http_answer_is_over(parked));
         http_answer_release(parked);
@@ -669,7 +692,7 @@ static void without_credentials_401_names_the_methods_and_keeps_the_connection(v
     struct client *client = client_new(true);
     say_post(client, "/mapi/emsmdb/?MailboxId=1", "", "not read by anybody");
     struct reply reply = hear(client);
-    assert_int_equal(reply.status, 401);                   /* [MS-OXCMAPIHTTP] 2.2.2 */
+    assert_int_equal(reply.status, 401); /* [MS-OXCMAPIHTTP] 2.2.2 */
     assert_non_null(strstr(reply.head, "\r\nWWW-Authenticate: Negotiate\r\nWWW-Authenticate: NTLM\r\n"
                                        "WWW-Authenticate: Bearer\r\n"
                                        "WWW-Authenticate: Basic realm=\"mail.contoso.com\"\r\n"));
@@ -695,8 +718,9 @@ static void wrong_credentials_give_401_each_time(void **state)
         assert_int_equal(hear(client).status, 401);
     }
     static const char *const broken[] = {
-        "Authorization: Basic\r\n", "Authorization: Basic !!!\r\n", "Authorization: Negotiate YII=\r\n",
-        "Authorization: NTLM TlRMTVNTUAAB\r\n", "Authorization: Basic AGE6Yg==\r\n", "Authorization: \r\n",
+        "Authorization: Basic\r\n",          "Authorization: Basic !!!\r\n",
+        "Authorization: Negotiate YII=\r\n", "Authorization: NTLM TlRMTVNTUAAB\r\n",
+        "Authorization: Basic AGE6Yg==\r\n", "Authorization: \r\n",
     };
     for (size_t i = 0; i < COUNTOF(broken); i++) {
         say_post(client, "/mapi/emsmdb/", broken[i], "hello");
@@ -730,8 +754,8 @@ static void a_user_may_type_any_form_of_the_name_and_any_characters(void **state
 {
     (void)state;
     static const char *const right[] = {
-        "alice@contoso.com:Passw0rd!", "ALICE@CONTOSO.COM:Passw0rd!", "contoso.com\\alice:Passw0rd!", "CONTOSO\\alice:Passw0rd!",
-        "m\xC3\xBCller:gr\xC3\xBC\xC3\x9F:e", "m\xFCller:gr\xFC\xDF:e",
+        "alice@contoso.com:Passw0rd!", "ALICE@CONTOSO.COM:Passw0rd!",        "contoso.com\\alice:Passw0rd!",
+        "CONTOSO\\alice:Passw0rd!",    "m\xC3\xBCller:gr\xC3\xBC\xC3\x9F:e", "m\xFCller:gr\xFC\xDF:e",
     };
     open_front();
     struct client *client = client_new(true);
@@ -765,7 +789,7 @@ static void methods_take_effect_with_the_next_request(void **state)
     say_post(client, "/mapi/emsmdb/", ALICE, "");
     assert_int_equal(hear(client).status, 200);
     methods = FRONT_NEGOTIATE;
-    say_post(client, "/mapi/emsmdb/", ALICE, "hello");     /* remembered, but not offered any more */
+    say_post(client, "/mapi/emsmdb/", ALICE, "hello"); /* remembered, but not offered any more */
     struct reply reply = hear(client);
     assert_int_equal(reply.status, 401);
     assert_header(&reply, "WWW-Authenticate", "Negotiate");
@@ -812,8 +836,10 @@ static void a_listed_proxy_says_who_the_client_is_and_whether_it_came_by_TLS(voi
     config.proxies = proxies;
     open_front();
     struct client *client = client_new(false);
-    say_post(client, "/mapi/emsmdb/", ALICE "X-Forwarded-Proto: https\r\nX-Forwarded-For: 6.6.6.6, 10.1.2.3:555\r\n"
-             "X-Forwarded-For: 10.9.1.1\r\n", "");
+    say_post(client, "/mapi/emsmdb/",
+             ALICE "X-Forwarded-Proto: https\r\nX-Forwarded-For: 6.6.6.6, 10.1.2.3:555\r\n"
+                   "X-Forwarded-For: 10.9.1.1\r\n",
+             "");
     struct reply reply = hear(client);
     assert_int_equal(reply.status, 200);
     assert_header(&reply, "X-Peer", "10.1.2.3");
@@ -842,8 +868,8 @@ static void a_body_is_not_read_before_the_sign_in(void **state)
     struct client *client = client_new(true);
     say(client, "POST /mapi/emsmdb/ HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     struct reply reply = hear(client);
-    assert_int_equal(reply.status, 401);                   /* no 100 first */
-    assert_header(&reply, "Connection", "close");          /* nobody knows whether the body will come */
+    assert_int_equal(reply.status, 401);          /* no 100 first */
+    assert_header(&reply, "Connection", "close"); /* nobody knows whether the body will come */
     assert_true(hear_end(client));
 
     client = client_new(true);
@@ -864,9 +890,10 @@ static void an_expectation_is_met_when_the_body_is_wanted(void **state)
     say(client, "hello");
     assert_string_equal(hear(client).body, "hello");
 
-    say(client, "POST /mapi/emsmdb/ HTTP/1.1\r\n" HOST ALICE "Expect: 100-continue\r\nContent-Length: 1073741824\r\n\r\n");
+    say(client,
+        "POST /mapi/emsmdb/ HTTP/1.1\r\n" HOST ALICE "Expect: 100-continue\r\nContent-Length: 1073741824\r\n\r\n");
     struct reply reply = hear(client);
-    assert_int_equal(reply.status, 413);                   /* without having asked for it */
+    assert_int_equal(reply.status, 413); /* without having asked for it */
     assert_header(&reply, "Connection", "close");
 }
 
@@ -878,7 +905,7 @@ static void a_body_over_the_limit_reaches_the_handler_as_too_large(void **state)
     char *body = talloc_array(arena, char, (1 << 20) + 2);
     memset(body, 'x', (1 << 20) + 1);
     body[(1 << 20) + 1] = 0;
-    say_post(client, "/open", "", body + 1);               /* exactly the limit */
+    say_post(client, "/open", "", body + 1); /* exactly the limit */
     struct reply reply = hear(client);
     assert_int_equal(reply.status, 200);
     assert_int_equal(reply.body_size, 1 << 20);
@@ -899,7 +926,8 @@ static pid_t send_forever(unsigned port, const char *head, const char *filler, s
     const pid_t child = fork();
     if (child)
         return child;
-    const struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    const struct sockaddr_in at = { .sin_family = AF_INET,
+                                    .sin_port = htons((uint16_t)port),
                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     bool sent = connect(fd, (const struct sockaddr *)&at, sizeof at) == 0 &&
@@ -924,7 +952,7 @@ static void a_gigabyte_that_is_declared_and_sent_costs_no_memory(void **state)
     };
     for (size_t i = 0; i < COUNTOF(heads); i++) {
         const size_t before = heap();
-        const pid_t child = send_forever(front_http_port(front), heads[i], i ? chunk : filler, 1024);   /* 64 MB */
+        const pid_t child = send_forever(front_http_port(front), heads[i], i ? chunk : filler, 1024); /* 64 MB */
         size_t most = 0;
         int status = 0;
         while (waitpid(child, &status, WNOHANG) == 0) {
@@ -933,7 +961,7 @@ static void a_gigabyte_that_is_declared_and_sent_costs_no_memory(void **state)
         }
         assert_true(most < before + (8 << 20));
         assert_true(WIFEXITED(status));
-        if (WEXITSTATUS(status) != 413 % 256)              /* the kernel may reset a client that goes on for so long */
+        if (WEXITSTATUS(status) != 413 % 256) /* the kernel may reset a client that goes on for so long */
             assert_int_equal(WEXITSTATUS(status), 1);
         assert_int_equal(front->memory_used, 0);
     }
@@ -943,7 +971,10 @@ static void a_gigabyte_that_is_declared_and_sent_costs_no_memory(void **state)
 static void broken_requests_are_refused_and_the_connection_closes(void **state)
 {
     (void)state;
-    static const struct { const char *text; unsigned status; } cases[] = {
+    static const struct {
+        const char *text;
+        unsigned status;
+    } cases[] = {
         { "rubbish\r\n", 400 },
         { "GET / HTTP/1.1\r\n\r\n", 400 },
         { "POST /open HTTP/1.1\r\n" HOST "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
@@ -964,7 +995,7 @@ static void broken_requests_are_refused_and_the_connection_closes(void **state)
         assert_int_equal(reply.status, cases[i].status);
         assert_header(&reply, "Connection", "close");
         assert_true(hear_end(client));
-        assert_string_equal(unread(client), "");           /* the second request was never looked at */
+        assert_string_equal(unread(client), ""); /* the second request was never looked at */
     }
     assert_int_equal(handled, 0);
     assert_int_equal(front->memory_used, 0);
@@ -981,7 +1012,8 @@ static void an_oversized_header_gives_431(void **state)
     say(client, talloc_asprintf(arena, "GET /open HTTP/1.1\r\n" HOST "A: %s\r\n\r\n", x));
     assert_int_equal(hear(client).status, 431);
     client = client_new(true);
-    say(client, talloc_asprintf(arena, "GET /open HTTP/1.1\r\n" HOST "Authorization: Negotiate %.*s\r\n\r\n", 30 << 10, x));
+    say(client,
+        talloc_asprintf(arena, "GET /open HTTP/1.1\r\n" HOST "Authorization: Negotiate %.*s\r\n\r\n", 30 << 10, x));
     assert_int_equal(hear(client).status, 200);
 }
 
@@ -997,13 +1029,13 @@ static void slow_clients_lose_their_connection(void **state)
     say(client, "POST /open HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhel");
     assert_int_equal(hear(client).status, 408);
     client = client_new(false);
-    assert_true(hear_end(client));                         /* never said a word */
+    assert_true(hear_end(client)); /* never said a word */
     client = client_new(true);
     say_post(client, "/open", "", "hello");
     assert_int_equal(hear(client).status, 200);
-    assert_true(hear_end(client));                         /* idle */
+    assert_true(hear_end(client)); /* idle */
     client = client_of_port(front_https_port(front));
-    assert_true(hear_end(client));                         /* no handshake */
+    assert_true(hear_end(client)); /* no handshake */
     until_zero(&front->connections);
     assert_int_equal(front->memory_used, 0);
 }
@@ -1059,7 +1091,8 @@ static void beyond_the_limit_a_client_waits_for_a_place(void **state)
     config.io_threads = 1;
     open_front();
     quiet_log(true);
-    struct client *first = client_new(true), *second = client_new(true), *third = client_of_port(front_http_port(front));
+    struct client *first = client_new(true), *second = client_new(true),
+                  *third = client_of_port(front_http_port(front));
     say_post(third, "/open", "", "third");
     say_post(second, "/open", "", "second");
     assert_string_equal(hear(second).body, "second");
@@ -1081,8 +1114,8 @@ static void a_port_in_use_is_named(void **state)
     assert_non_null(strstr(why, again.http));
     assert_non_null(strstr(why, "the port is in use; stop the program that has it"));
 
-    static const char *const wrong[] = { "8443", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000", "::1:443",
-                                         "192.0.2.1:8443", "[::1:443", "no such host:80" };
+    static const char *const wrong[] = { "8443",    "127.0.0.1",      "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000",
+                                         "::1:443", "192.0.2.1:8443", "[::1:443",   "no such host:80" };
     for (size_t i = 0; i < COUNTOF(wrong); i++) {
         again.http = wrong[i];
         assert_int_not_equal(front_open(&second, arena, &again, &why), ecNone);
@@ -1098,7 +1131,7 @@ static void IPv6_is_served_too(void **state)
     const bool there = probe >= 0 && bind(probe, (const struct sockaddr *)&loopback, sizeof loopback) == 0;
     close(probe);
     if (!there)
-        return;                                            /* this machine has none */
+        return; /* this machine has none */
     config.http = "[::1]:0";
     open_front();
     struct client *client = talloc_zero(clients, struct client);
@@ -1130,7 +1163,9 @@ static void a_broken_certificate_is_explained(void **state)
          *other_key = talloc_asprintf(arena, "%s/other.key", folder);
     make_certificate(other_certificate, other_key, "other.contoso.com");
     const char *rubbish = file_with("rubbish.pem", "-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n");
-    const struct { const char *certificate, *key, *why; } cases[] = {
+    const struct {
+        const char *certificate, *key, *why;
+    } cases[] = {
         { "/nonexistent/cert.pem", key, "cannot read the certificate '/nonexistent/cert.pem': No such file" },
         { certificate, "/nonexistent/key.pem", "cannot read the private key '/nonexistent/key.pem': No such file" },
         { rubbish, key, "rubbish.pem' is broken" },
@@ -1165,7 +1200,8 @@ static void a_new_certificate_serves_its_names_and_its_key_is_private(void **sta
     assert_int_equal(X509_check_host(x509, "other.contoso.com", 0, 0, NULL), 0);
     X509_free(x509);
     const char *const name = "mail.contoso.com";
-    assert_int_not_equal(certificate_create(arena, "/nonexistent/cert.pem", "/nonexistent/key.pem", &name, 1, &why), ecNone);
+    assert_int_not_equal(certificate_create(arena, "/nonexistent/cert.pem", "/nonexistent/key.pem", &name, 1, &why),
+                         ecNone);
     assert_non_null(strstr(why, "/nonexistent/cert.pem' cannot be written: No such file"));
 }
 
@@ -1230,7 +1266,7 @@ static void stopping_finishes_what_is_in_flight(void **state)
     (void)state;
     unsigned patience = 20000;
     pthread_t closing;
-    config.io_threads = 1;                                 /* it closes the idle client last, so the others know by then */
+    config.io_threads = 1; /* it closes the idle client last, so the others know by then */
     open_front();
     struct client *idle = client_new(true), *busy = client_new(true), *waits = client_new(true);
     say_post(idle, "/open", "", "x");
@@ -1285,8 +1321,8 @@ static void stopping_cuts_what_outlasts_its_patience(void **state)
     front = NULL;
     wait_for(&bell);
     assert_true(hear_end(client));
-    assert_null(strstr(unread(client), "0\r\n\r\n"));      /* cut, not completed */
-    http_answer_end(parked, BLOB_OF("late", 4));           /* harmless even after the server is gone */
+    assert_null(strstr(unread(client), "0\r\n\r\n")); /* cut, not completed */
+    http_answer_end(parked, BLOB_OF("late", 4));      /* harmless even after the server is gone */
     http_answer_release(parked);
 }
 
@@ -1310,22 +1346,28 @@ static void curl_is_served(void **state)
 #define URL "https://mail.contoso.com:%u/mapi/emsmdb/"
     const unsigned port = front_https_port(front);
     quiet_log(true);
-    char *text = run(talloc_asprintf(arena, CURL "-u alice@contoso.com:Passw0rd! -d hello " URL, certificate, port, port));
+    char *text =
+        run(talloc_asprintf(arena, CURL "-u alice@contoso.com:Passw0rd! -d hello " URL, certificate, port, port));
     assert_string_equal(text, "hello");
-    text = run(talloc_asprintf(arena, CURL "-u alice:wrong -o /dev/null -w '%%{http_code} %%{num_connects}' -d hello " URL,
-                               certificate, port, port));
+    text =
+        run(talloc_asprintf(arena, CURL "-u alice:wrong -o /dev/null -w '%%{http_code} %%{num_connects}' -d hello " URL,
+                            certificate, port, port));
     assert_string_equal(text, "401 1");
-    text = run(talloc_asprintf(arena, CURL "--anyauth -u alice:Passw0rd! -w ' %%{http_code} %%{num_connects}' -d hello " URL,
+    text = run(talloc_asprintf(arena,
+                               CURL "--anyauth -u alice:Passw0rd! -w ' %%{http_code} %%{num_connects}' -d hello " URL,
                                certificate, port, port));
-    assert_string_equal(text, "hello 200 1");              /* both requests on one connection */
-    text = run(talloc_asprintf(arena, CURL "-u alice:Passw0rd! -X RPC_IN_DATA -H 'Transfer-Encoding: chunked' "
-                               "-H 'Expect: 100-continue' --data-binary @%s -o /dev/null -w '%%{http_code} %%{size_download}' " URL,
-                               certificate, port, certificate, port));
+    assert_string_equal(text, "hello 200 1"); /* both requests on one connection */
+    text = run(talloc_asprintf(
+        arena,
+        CURL "-u alice:Passw0rd! -X RPC_IN_DATA -H 'Transfer-Encoding: chunked' "
+             "-H 'Expect: 100-continue' --data-binary @%s -o /dev/null -w '%%{http_code} %%{size_download}' " URL,
+        certificate, port, certificate, port));
     assert_true(strncmp(text, "200 ", 4) == 0);
     assert_true(atoi(text + 4) > 100);
     text = run(talloc_asprintf(arena, CURL "--http1.0 -u alice:Passw0rd! -d old " URL, certificate, port, port));
     assert_string_equal(text, "old");
-    text = run(talloc_asprintf(arena, CURL "https://mail.contoso.com:%u/mapi/healthcheck.htm", certificate, port, port));
+    text =
+        run(talloc_asprintf(arena, CURL "https://mail.contoso.com:%u/mapi/healthcheck.htm", certificate, port, port));
     assert_string_equal(text, "200 OK<br/>mail.contoso.com");
     quiet_log(false);
 }
@@ -1339,7 +1381,8 @@ static void *race(void *arg)
 {
     struct racer *racer = arg;
     const unsigned port = front_http_port(front);
-    const struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    const struct sockaddr_in at = { .sin_family = AF_INET,
+                                    .sin_port = htons((uint16_t)port),
                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     static const char request[] = "POST /mapi/emsmdb/ HTTP/1.1\r\n" HOST ALICE "Content-Length: 5\r\n\r\nhello";
     for (int i = 0; i < 20; i++) {
@@ -1349,7 +1392,7 @@ static void *race(void *arg)
         for (int j = 0; sent && j < 20; j++) {
             sent = send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == sizeof request - 1;
             if (sent && (i + j) % 7 == 0)
-                break;                                     /* leaves without its answer */
+                break; /* leaves without its answer */
             const ssize_t n = sent ? recv(fd, answer, sizeof answer, 0) : 0;
             racer->right += n > 5 && memcmp(answer + n - 5, "hello", 5) == 0;
         }
@@ -1430,14 +1473,15 @@ static int make_folder(void **state)
     key = strdup(talloc_asprintf(arena, "%s/key.pem", folder));
     make_certificate(certificate, key, "mail.contoso.com");
     client_tls = SSL_CTX_new(TLS_client_method());
-    signal(SIGPIPE, SIG_IGN);                              /* the clients here; the server's threads block it */
+    signal(SIGPIPE, SIG_IGN); /* the clients here; the server's threads block it */
     return talloc_free(arena);
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = { "cert.pem", "key.pem", "other.pem", "other.key", "live.pem", "live.key", "rubbish.pem" };
+    static const char *const names[] = { "cert.pem", "key.pem",  "other.pem",  "other.key",
+                                         "live.pem", "live.key", "rubbish.pem" };
     arena = talloc_new(NULL);
     for (size_t i = 0; i < COUNTOF(names); i++)
         unlink(talloc_asprintf(arena, "%s/%s", folder, names[i]));

@@ -38,7 +38,7 @@ void io_post(struct io *io, struct parcel *parcel)
     if (deaf)
         parcel_free(parcel);
     else if (first && write(io->wake_fd, &one, sizeof one) < 0)
-        abort();                                           /* an eventfd takes 2^64 - 2 ones */
+        abort(); /* an eventfd takes 2^64 - 2 ones */
 }
 
 static struct parcel *take_parcels(struct io *io)
@@ -194,7 +194,7 @@ static void out_of_patience(evutil_socket_t fd, short what, void *arg)
     struct io *io = arg;
     (void)fd, (void)what;
     for (struct connection *c = io->connections, *next; c; c = next) {
-        next = connection_next(c);                         /* cutting the last one calls io_emptied */
+        next = connection_next(c); /* cutting the last one calls io_emptied */
         connection_cut(c);
     }
 }

@@ -13,8 +13,8 @@ static struct addrinfo *resolve(TALLOC_CTX *owner, const char *text, char **why)
     const bool bracket = *text == '[' && colon && colon > text + 1 && colon[-1] == ']';
     if (!colon || !colon[1] || colon[1 + strspn(colon + 1, "0123456789")] || strtoul(colon + 1, NULL, 10) > 65535 ||
         (!bracket && memchr(text, ':', (size_t)(colon - text)))) {
-        *why = talloc_asprintf(owner, "'%s' is not an address to listen on; write ADDR:PORT, such as 127.0.0.1:8443 or [::]:443",
-                               text);
+        *why = talloc_asprintf(
+            owner, "'%s' is not an address to listen on; write ADDR:PORT, such as 127.0.0.1:8443 or [::]:443", text);
         return NULL;
     }
     char *host = bracket ? talloc_strndup(owner, text + 1, (size_t)(colon - text) - 2)
@@ -50,7 +50,7 @@ int listen_on(TALLOC_CTX *owner, const char *text, char **why)
     const int one = 1;
     int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);    /* not SO_REUSEPORT: two servers must clash */
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one); /* not SO_REUSEPORT: two servers must clash */
     if (fd < 0 || bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
         *why = explain(owner, text, errno);
         if (fd >= 0)
@@ -67,5 +67,6 @@ unsigned listen_port(int fd)
     socklen_t size = sizeof at;
     if (fd < 0 || getsockname(fd, (struct sockaddr *)&at, &size) != 0)
         return 0;
-    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port : ((struct sockaddr_in *)&at)->sin_port);
+    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+                                          : ((struct sockaddr_in *)&at)->sin_port);
 }

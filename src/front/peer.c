@@ -4,7 +4,7 @@
 
 #include "front/inside.h"
 
-static const uint8_t mapped[12] = { [10] = 0xFF, [11] = 0xFF };        /* ::ffff:0:0/96 (RFC 4291 2.5.5.2) */
+static const uint8_t mapped[12] = { [10] = 0xFF, [11] = 0xFF }; /* ::ffff:0:0/96 (RFC 4291 2.5.5.2) */
 
 static bool is_ipv4(struct address address)
 {

@@ -25,11 +25,23 @@ static int arena_free(void **state)
 static void an_address_is_read_as_proxies_write_it(void **state)
 {
     (void)state;
-    static const struct { const char *text, *want; } cases[] = {
-        { "10.1.2.3", "10.1.2.3" }, { "10.1.2.3:55000", "10.1.2.3" }, { "::ffff:10.1.2.3", "10.1.2.3" },
-        { "fe80::1", "fe80::1" }, { "[fe80::1]", "fe80::1" }, { "[fe80::1]:443", "fe80::1" }, { "::", "::" },
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        { "10.1.2.3", "10.1.2.3" },
+        { "10.1.2.3:55000", "10.1.2.3" },
+        { "::ffff:10.1.2.3", "10.1.2.3" },
+        { "fe80::1", "fe80::1" },
+        { "[fe80::1]", "fe80::1" },
+        { "[fe80::1]:443", "fe80::1" },
+        { "::", "::" },
     };
-    static const char *const broken[] = { "", "unknown", "10.1.2", "10.1.2.3.4", "_hidden", "fe80::1::2",
+    static const char *const broken[] = { "",
+                                          "unknown",
+                                          "10.1.2",
+                                          "10.1.2.3.4",
+                                          "_hidden",
+                                          "fe80::1::2",
                                           "1111111111111111111111111111111111111111111111111111111111111111" };
     struct address address;
     for (size_t i = 0; i < COUNTOF(cases); i++) {
@@ -43,14 +55,19 @@ static void an_address_is_read_as_proxies_write_it(void **state)
 static void a_network_holds_its_addresses(void **state)
 {
     (void)state;
-    static const struct { const char *network, *address; bool holds; } cases[] = {
-        { "10.1.2.3", "10.1.2.3", true }, { "10.1.2.3", "10.1.2.4", false }, { "10.1.2.0/24", "10.1.2.255", true },
-        { "10.1.2.0/24", "10.1.3.0", false }, { "10.0.0.0/9", "10.127.0.1", true }, { "10.0.0.0/9", "10.128.0.1", false },
-        { "0.0.0.0/0", "1.2.3.4", true }, { "0.0.0.0/0", "fe80::1", false }, { "fe80::/10", "fe80::1", true },
-        { "fe80::/10", "fec0::1", false }, { "::/0", "1.2.3.4", true }, { "10.1.2.3/32", "10.1.2.2", false },
+    static const struct {
+        const char *network, *address;
+        bool holds;
+    } cases[] = {
+        { "10.1.2.3", "10.1.2.3", true },      { "10.1.2.3", "10.1.2.4", false },
+        { "10.1.2.0/24", "10.1.2.255", true }, { "10.1.2.0/24", "10.1.3.0", false },
+        { "10.0.0.0/9", "10.127.0.1", true },  { "10.0.0.0/9", "10.128.0.1", false },
+        { "0.0.0.0/0", "1.2.3.4", true },      { "0.0.0.0/0", "fe80::1", false },
+        { "fe80::/10", "fe80::1", true },      { "fe80::/10", "fec0::1", false },
+        { "::/0", "1.2.3.4", true },           { "10.1.2.3/32", "10.1.2.2", false },
     };
-    static const char *const broken[] = { "", "10.1.2.0/33", "10.1.2.0/", "10.1.2.0/x", "10.1.2.0/8x", "fe80::/129",
-                                          "10.1.2.0/-1", "proxy" };
+    static const char *const broken[] = { "",           "10.1.2.0/33", "10.1.2.0/", "10.1.2.0/x", "10.1.2.0/8x",
+                                          "fe80::/129", "10.1.2.0/-1", "proxy" };
     struct network network;
     struct address address;
     for (size_t i = 0; i < COUNTOF(cases); i++) {
@@ -65,9 +82,13 @@ static void a_network_holds_its_addresses(void **state)
 static void loopback_is_this_machine_alone(void **state)
 {
     (void)state;
-    static const struct { const char *address; bool loopback; } cases[] = {
-        { "127.0.0.1", true }, { "127.9.9.9", true }, { "::1", true }, { "::ffff:127.0.0.1", true },
-        { "128.0.0.1", false }, { "::", false }, { "::2", false }, { "fe80::1", false }, { "10.0.0.127", false },
+    static const struct {
+        const char *address;
+        bool loopback;
+    } cases[] = {
+        { "127.0.0.1", true },   { "127.9.9.9", true }, { "::1", true },  { "::ffff:127.0.0.1", true },
+        { "128.0.0.1", false },  { "::", false },       { "::2", false }, { "fe80::1", false },
+        { "10.0.0.127", false },
     };
     struct address address;
     for (size_t i = 0; i < COUNTOF(cases); i++) {

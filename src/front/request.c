@@ -149,7 +149,7 @@ static enum ec verify(struct incoming *in, struct blob credentials, char **user)
     const size_t user_size = (size_t)(colon - credentials.data);
     char *password = text_of(in, colon + 1, credentials.size - user_size - 1);
     *user = text_of(in, credentials.data, user_size);
-    const uint64_t generation = generation_of(in->front);          /* before the check, which takes its time */
+    const uint64_t generation = generation_of(in->front); /* before the check, which takes its time */
     enum ec ec = config->sign_in(config->context, in->request.arena, *user, password, &in->user);
     OPENSSL_cleanse(password, strlen(password));
     if (!ec)
@@ -166,7 +166,7 @@ static bool sign_in(struct incoming *in, struct http_answer *answer)
         request_refuse(in, answer, offered);
         return false;
     }
-    if (request_is_remembered(in))                         /* by another connection, while this one was queued */
+    if (request_is_remembered(in)) /* by another connection, while this one was queued */
         return in->admitted = true;
     const enum ec ec = verify(in, credentials, &user);
     if (!ec) {
@@ -190,7 +190,7 @@ void request_sign_in(struct job *job)
 {
     struct exchange *exchange = (struct exchange *)((char *)job - offsetof(struct exchange, job));
     if (http_answer_is_over(&exchange->answer) || sign_in(exchange->incoming, &exchange->answer)) {
-        io_post(exchange->io, parcel_new(exchange, connection_signed_in, 0));      /* the hold goes on with it */
+        io_post(exchange->io, parcel_new(exchange, connection_signed_in, 0)); /* the hold goes on with it */
         return;
     }
     talloc_free(exchange->incoming->request.arena);

@@ -53,8 +53,8 @@ bool memory_recall(struct memory *memory, uint64_t generation, struct blob crede
     bool found = false;
     pthread_mutex_lock(&memory->lock);
     for (int i = 0; i < ROWS && !found; i++) {
-        found = set[i].until > now && set[i].generation == generation &&
-                CRYPTO_memcmp(set[i].digest, digest, DIGEST) == 0;
+        found =
+            set[i].until > now && set[i].generation == generation && CRYPTO_memcmp(set[i].digest, digest, DIGEST) == 0;
         if (found)
             *out = (struct http_user){ talloc_strdup(arena, set[i].name), talloc_strdup(arena, set[i].id) };
     }

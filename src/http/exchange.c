@@ -5,9 +5,12 @@
 
 #include "http/transport.h"
 
-void http_answer_init(struct http_answer *answer, const struct http_transport *transport, const struct http_head *request)
+void http_answer_init(struct http_answer *answer, const struct http_transport *transport,
+                      const struct http_head *request)
 {
-    *answer = (struct http_answer){ .transport = transport, .minor = request->minor, .keep_alive = request->keep_alive,
+    *answer = (struct http_answer){ .transport = transport,
+                                    .minor = request->minor,
+                                    .keep_alive = request->keep_alive,
                                     .no_body = strcmp(request->method, "HEAD") == 0 };
     atomic_init(&answer->references, 1);
     pthread_mutex_init(&answer->lock, NULL);
@@ -104,7 +107,7 @@ static void put_head(struct http_answer *answer, struct buf *out, unsigned statu
     buf_add(out, answer->headers.data, answer->headers.size);
     answer->chunked = !length && answer->minor > 0;
     if (!length && !answer->chunked)
-        answer->keep_alive = false;                        /* HTTP/1.0: the end of the connection ends the body */
+        answer->keep_alive = false; /* HTTP/1.0: the end of the connection ends the body */
     if (answer->chunked)
         http_put_header(out, "Transfer-Encoding", "chunked");
     else if (length && !has_no_length(status))

@@ -21,25 +21,25 @@
 /* Who has signed in.  Strings only, so that they can be remembered: `id` is whatever the directory finds the account
  * by again. */
 struct http_user {
-    const char *name;                   /* for logs: CONTOSO\alice */
+    const char *name; /* for logs: CONTOSO\alice */
     const char *id;
 };
 
 struct http_request {
-    TALLOC_CTX *arena;                  /* one per request; gone when the handler returns */
-    const char *method;                 /* POST, GET, RPC_IN_DATA, ... */
-    const char *path;                   /* decoded and normalised, the client's own case */
-    const char *below;                  /* what follows the route's path: "" or "/v1.0/alice@contoso.com" */
-    const char *query;                  /* as sent, without the '?'; see http_query() */
-    const char *host;                   /* Host line as sent, may hold a port */
-    struct http_headers headers;        /* see http_header(), http_cookie() */
-    struct blob body;                   /* whole and de-chunked; empty when too_large */
-    bool too_large;                     /* the body exceeds the route's limit and was not kept: the handler answers */
-    bool is_tls;                        /* here, or at a listed proxy that says so */
-    const char *peer;                   /* the client's numeric address, as a listed proxy reports it */
-    const struct http_user *user;       /* NULL where nobody has to sign in */
-    const char *virtual_directory;      /* "mapi" */
-    void *context;                      /* what the room registered with its route */
+    TALLOC_CTX *arena;             /* one per request; gone when the handler returns */
+    const char *method;            /* POST, GET, RPC_IN_DATA, ... */
+    const char *path;              /* decoded and normalised, the client's own case */
+    const char *below;             /* what follows the route's path: "" or "/v1.0/alice@contoso.com" */
+    const char *query;             /* as sent, without the '?'; see http_query() */
+    const char *host;              /* Host line as sent, may hold a port */
+    struct http_headers headers;   /* see http_header(), http_cookie() */
+    struct blob body;              /* whole and de-chunked; empty when too_large */
+    bool too_large;                /* the body exceeds the route's limit and was not kept: the handler answers */
+    bool is_tls;                   /* here, or at a listed proxy that says so */
+    const char *peer;              /* the client's numeric address, as a listed proxy reports it */
+    const struct http_user *user;  /* NULL where nobody has to sign in */
+    const char *virtual_directory; /* "mapi" */
+    void *context;                 /* what the room registered with its route */
 };
 
 struct http_answer;
@@ -49,12 +49,12 @@ typedef void http_handler(struct http_request *, struct http_answer *);
 void http_answer_header(struct http_answer *, const char *name, const char *format, ...) PRINTF(3, 4);
 /* The whole answer at once.  content_type NULL: none is sent. */
 void http_answer_send(struct http_answer *, unsigned status, const char *content_type, struct blob body);
-void http_answer_text(struct http_answer *, unsigned status, const char *format, ...) PRINTF(3, 4);   /* text/plain */
+void http_answer_text(struct http_answer *, unsigned status, const char *format, ...) PRINTF(3, 4); /* text/plain */
 
 /* An answer in pieces, each flushed at once: chunked, or to an HTTP/1.0 client until the connection closes. */
 void http_answer_begin(struct http_answer *, unsigned status, const char *content_type);
 void http_answer_chunk(struct http_answer *, struct blob);
-void http_answer_end(struct http_answer *, struct blob last);      /* the last piece (may be empty) and the end */
+void http_answer_end(struct http_answer *, struct blob last); /* the last piece (may be empty) and the end */
 /* Between _begin and _end: says `piece` every `ms` until _end or until another call replaces it (0 ms: stop).  Once
  * the replacing call has returned, the old piece is not said any more. */
 void http_answer_pulse(struct http_answer *, unsigned ms, struct blob piece);
@@ -66,10 +66,10 @@ void http_answer_park(struct http_answer *);
 void http_answer_release(struct http_answer *);
 
 enum http_answer_event {
-    HTTP_TIME_UP,                       /* the alarm */
-    HTTP_STOPPING,                      /* the server stops: end the answer now */
-    HTTP_GONE,                          /* last event: the client closed, whatever is said is dropped */
-    HTTP_SENT,                          /* last event: the answer was ended and handed to the network */
+    HTTP_TIME_UP,  /* the alarm */
+    HTTP_STOPPING, /* the server stops: end the answer now */
+    HTTP_GONE,     /* last event: the client closed, whatever is said is dropped */
+    HTTP_SENT,     /* last event: the answer was ended and handed to the network */
 };
 /* The watcher runs in an I/O thread, must not block, and may call every function above.  Exactly one of HTTP_GONE and
  * HTTP_SENT comes, exactly once, and nothing after it, so `arg` may be freed there; it also comes when the answer was
@@ -80,4 +80,4 @@ void http_answer_watch(struct http_answer *, http_answer_watcher *, void *arg);
 /* HTTP_TIME_UP comes in `ms`, once; 0: no alarm.  One per answer, a second call replaces the first. */
 void http_answer_alarm(struct http_answer *, unsigned ms);
 
-bool http_answer_is_over(struct http_answer *);                 /* ended, or nobody listens any more */
+bool http_answer_is_over(struct http_answer *); /* ended, or nobody listens any more */

@@ -83,7 +83,8 @@ static void pieces_come_as_chunks_with_the_pulse_between(void **state)
     http_recorder_run(recorder, pieces, &request);
     assert_non_null(strstr(said(), "\r\nTransfer-Encoding: chunked\r\n"));
     assert_null(strstr(said(), "Content-Length"));
-    assert_string_equal(body_said(), "c\r\nPROCESSING\r\n\r\n9\r\nPENDING\r\n\r\n9\r\nPENDING\r\n\r\n6\r\nDONE\r\n\r\n0\r\n\r\n");
+    assert_string_equal(body_said(),
+                        "c\r\nPROCESSING\r\n\r\n9\r\nPENDING\r\n\r\n9\r\nPENDING\r\n\r\n6\r\nDONE\r\n\r\n0\r\n\r\n");
     assert_int_equal(recorder->pulse_ms, 15000);
 }
 

@@ -28,7 +28,7 @@ struct heard {
     const struct http_head *head;
     struct buf body;
     enum http_event last;
-    size_t left;                        /* bytes behind the message */
+    size_t left; /* bytes behind the message */
 };
 
 static struct heard hear_bytes(struct blob all, size_t step)
@@ -105,8 +105,8 @@ static void a_request_is_read(void **state)
 static void any_method_is_a_method(void **state)
 {
     (void)state;
-    struct heard heard = hear("RPC_IN_DATA /rpc/rpcproxy.dll?mail:6001 HTTP/1.1\r\n" HOST
-                              "Content-Length: 1073741824\r\n\r\nabc");
+    struct heard heard =
+        hear("RPC_IN_DATA /rpc/rpcproxy.dll?mail:6001 HTTP/1.1\r\n" HOST "Content-Length: 1073741824\r\n\r\nabc");
     assert_int_equal(heard.last, HTTP_MORE);
     assert_string_equal(heard.head->method, "RPC_IN_DATA");
     assert_int_equal(heard.head->content_length, 1073741824);
@@ -128,7 +128,7 @@ static void a_gigabyte_passes_in_pieces_without_being_kept(void **state)
     for (int i = 0; i < 1024; i++) {
         in = BLOB_OF(mega, sizeof mega);
         assert_int_equal(http_parse(parser, &in, &piece), HTTP_BODY);
-        assert_ptr_equal(piece.data, mega);                /* not copied */
+        assert_ptr_equal(piece.data, mega); /* not copied */
         sum += piece.size;
     }
     assert_int_equal(http_parse(parser, &in, &piece), HTTP_END);
@@ -151,10 +151,27 @@ static void broken_chunks_are_refused(void **state)
     (void)state;
 #define CHUNKED "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
     static const char *const broken[] = {
-        "x\r\n", "\r\n", " 5\r\nhello\r\n", "5 \r\nhello\r\n", "+5\r\nhello\r\n", "-1\r\n", "0x5\r\nhello\r\n",
-        "5\nhello\r\n", "5\r\nhello\n", "5\r\nhelloX\r\n", "5\r\nhello\rX", "5;a\rb\r\n", "5;a\x01\r\n",
-        "10000000000000000\r\n", "ffffffffffffffff\r\n", "fffffffffffffffff\r\n",
-        "0\r\nno colon\r\n\r\n", "0\r\n : x\r\n\r\n", "0\r\nA: b\n\r\n", "0\r\nA : b\r\n\r\n", "0\r\n\n",
+        "x\r\n",
+        "\r\n",
+        " 5\r\nhello\r\n",
+        "5 \r\nhello\r\n",
+        "+5\r\nhello\r\n",
+        "-1\r\n",
+        "0x5\r\nhello\r\n",
+        "5\nhello\r\n",
+        "5\r\nhello\n",
+        "5\r\nhelloX\r\n",
+        "5\r\nhello\rX",
+        "5;a\rb\r\n",
+        "5;a\x01\r\n",
+        "10000000000000000\r\n",
+        "ffffffffffffffff\r\n",
+        "fffffffffffffffff\r\n",
+        "0\r\nno colon\r\n\r\n",
+        "0\r\n : x\r\n\r\n",
+        "0\r\nA: b\n\r\n",
+        "0\r\nA : b\r\n\r\n",
+        "0\r\n\n",
     };
     for (size_t i = 0; i < COUNTOF(broken); i++)
         assert_refused(talloc_asprintf(arena, CHUNKED "%s", broken[i]), 400);
@@ -232,7 +249,8 @@ static void the_shapes_of_request_smuggling_are_refused(void **state)
 static void a_NUL_is_refused_everywhere(void **state)
 {
     (void)state;
-    static const char good[] = "POST /a HTTP/1.1\r\nHost: b\r\nC: d\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nT: u\r\n\r\n";
+    static const char good[] =
+        "POST /a HTTP/1.1\r\nHost: b\r\nC: d\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nT: u\r\n\r\n";
     const size_t size = sizeof good - 1, body = (size_t)(strstr(good, "hello") - good);
     for (size_t i = 0; i < size; i++) {
         char *bad = talloc_memdup(arena, good, size);
@@ -245,7 +263,8 @@ static void a_NUL_is_refused_everywhere(void **state)
 static void every_prefix_of_a_good_message_waits_for_more(void **state)
 {
     (void)state;
-    static const char good[] = "\r\nPOST /a HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nT: u\r\n\r\n";
+    static const char good[] =
+        "\r\nPOST /a HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nT: u\r\n\r\n";
     for (size_t n = 1; n < sizeof good - 1; n++)
         assert_int_equal(hear_bytes(BLOB_OF(good, n), n).last, HTTP_MORE);
     assert_int_equal(hear_bytes(BLOB_OF(good, sizeof good - 1), 7).last, HTTP_END);
@@ -255,12 +274,33 @@ static void a_broken_request_line_is_refused(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "GET", "GET /", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", "GET /  HTTP/1.1", "GET / http/1.1", "GET / HTTP/11",
-        "GET / HTTP/1.", "GET / HTTP/1.x", "GET /\tx HTTP/1.1", "GET /a b HTTP/1.1", "GET /\xC3\xA4 HTTP/1.1",
-        "GET /#a HTTP/1.1", "GET mapi HTTP/1.1", "GET * HTTP/1.1", "CONNECT mail:443 HTTP/1.1",
-        "GET http:///x HTTP/1.1", "GET http://u@h/x HTTP/1.1", "GET ftp://h/x HTTP/1.1", "GET /%zz HTTP/1.1",
-        "GET /%00 HTTP/1.1", "GET /%0a HTTP/1.1", "GET /% HTTP/1.1", "GET /%4 HTTP/1.1", "GET /%ff HTTP/1.1",
-        "GET /../x HTTP/1.1", "GET /a/%2e%2E/../x HTTP/1.1",
+        "GET",
+        "GET /",
+        "GET  / HTTP/1.1",
+        "GET / HTTP/1.1 ",
+        "GET /  HTTP/1.1",
+        "GET / http/1.1",
+        "GET / HTTP/11",
+        "GET / HTTP/1.",
+        "GET / HTTP/1.x",
+        "GET /\tx HTTP/1.1",
+        "GET /a b HTTP/1.1",
+        "GET /\xC3\xA4 HTTP/1.1",
+        "GET /#a HTTP/1.1",
+        "GET mapi HTTP/1.1",
+        "GET * HTTP/1.1",
+        "CONNECT mail:443 HTTP/1.1",
+        "GET http:///x HTTP/1.1",
+        "GET http://u@h/x HTTP/1.1",
+        "GET ftp://h/x HTTP/1.1",
+        "GET /%zz HTTP/1.1",
+        "GET /%00 HTTP/1.1",
+        "GET /%0a HTTP/1.1",
+        "GET /% HTTP/1.1",
+        "GET /%4 HTTP/1.1",
+        "GET /%ff HTTP/1.1",
+        "GET /../x HTTP/1.1",
+        "GET /a/%2e%2E/../x HTTP/1.1",
     };
     for (size_t i = 0; i < COUNTOF(lines); i++)
         assert_refused(talloc_asprintf(arena, "%s\r\n" HOST "\r\n", lines[i]), 400);
@@ -277,7 +317,8 @@ static void what_is_too_large_is_refused_by_name(void **state)
     x[70 << 10] = 0;
     assert_refused(talloc_asprintf(arena, "GET /%.*s HTTP/1.1\r\n" HOST "\r\n", 17 << 10, x), 414);
     assert_refused(talloc_asprintf(arena, "GET / HTTP/1.1\r\n" HOST "A: %s\r\n\r\n", x), 431);
-    assert_refused(talloc_asprintf(arena, "GET / HTTP/1.1\r\n" HOST "A: %.*s\r\nB: %.*s\r\n\r\n", 40000, x, 40000, x), 431);
+    assert_refused(talloc_asprintf(arena, "GET / HTTP/1.1\r\n" HOST "A: %.*s\r\nB: %.*s\r\n\r\n", 40000, x, 40000, x),
+                   431);
 
     char *many = talloc_strdup(arena, "GET / HTTP/1.1\r\n" HOST);
     for (int i = 0; i < 128; i++)
@@ -301,7 +342,10 @@ static void thirty_kilobytes_of_Authorization_are_taken(void **state)
 static void a_connection_is_kept_as_the_version_and_the_line_say(void **state)
 {
     (void)state;
-    static const struct { const char *version, *line; bool kept; } cases[] = {
+    static const struct {
+        const char *version, *line;
+        bool kept;
+    } cases[] = {
         { "1.1", "", true },
         { "1.1", "Connection: close\r\n", false },
         { "1.1", "Connection: Keep-Alive\r\n", true },
@@ -313,7 +357,8 @@ static void a_connection_is_kept_as_the_version_and_the_line_say(void **state)
         { "1.0", "Connection: keep-alive, close\r\n", false },
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
-        struct heard heard = hear(talloc_asprintf(arena, "GET / HTTP/%s\r\n" HOST "%s\r\n", cases[i].version, cases[i].line));
+        struct heard heard =
+            hear(talloc_asprintf(arena, "GET / HTTP/%s\r\n" HOST "%s\r\n", cases[i].version, cases[i].line));
         assert_int_equal(heard.last, HTTP_END);
         assert_int_equal(heard.head->keep_alive, cases[i].kept);
     }
@@ -360,7 +405,7 @@ static void cookies_are_found_in_every_line(void **state)
     struct heard heard = hear("GET / HTTP/1.1\r\n" HOST "Cookie: a=1; MapiContext=MAPIAAAA== ;b=\"q\"\r\n"
                               "Cookie: MapiSequence=7-x;c=\r\nCookie: ; =5; d\r\n\r\n");
     const struct http_headers *headers = &heard.head->headers;
-    assert_string_equal(http_cookie(arena, headers, "MapiContext"), "MAPIAAAA==");    /* [MS-OXCMAPIHTTP] 2.2.3.2.4 */
+    assert_string_equal(http_cookie(arena, headers, "MapiContext"), "MAPIAAAA=="); /* [MS-OXCMAPIHTTP] 2.2.3.2.4 */
     assert_string_equal(http_cookie(arena, headers, "MapiSequence"), "7-x");
     assert_string_equal(http_cookie(arena, headers, "a"), "1");
     assert_string_equal(http_cookie(arena, headers, "b"), "q");
@@ -388,11 +433,29 @@ static void query_parameters_are_decoded(void **state)
 static void a_path_has_one_form(void **state)
 {
     (void)state;
-    static const struct { const char *path, *want; } cases[] = {
-        { "/", "/" }, { "", "/" }, { "//", "/" }, { "/a/b", "/a/b" }, { "/a//b/", "/a/b/" }, { "/a/./b", "/a/b" },
-        { "/a/../b", "/b" }, { "/a/b/..", "/a/" }, { "/a/.", "/a/" }, { "/a/..", "/" }, { "/%61%2Fb", "/a/b" },
-        { "/a/%2e%2e/b", "/b" }, { "/...", "/..." }, { "/a..b/.c", "/a..b/.c" }, { "/%C3%A4", "/\xC3\xA4" },
-        { "/..", NULL }, { "/a/../..", NULL }, { "/%2e%2e/%2e%2e", NULL }, { "/\xFF", NULL }, { "/a%7f", NULL },
+    static const struct {
+        const char *path, *want;
+    } cases[] = {
+        { "/", "/" },
+        { "", "/" },
+        { "//", "/" },
+        { "/a/b", "/a/b" },
+        { "/a//b/", "/a/b/" },
+        { "/a/./b", "/a/b" },
+        { "/a/../b", "/b" },
+        { "/a/b/..", "/a/" },
+        { "/a/.", "/a/" },
+        { "/a/..", "/" },
+        { "/%61%2Fb", "/a/b" },
+        { "/a/%2e%2e/b", "/b" },
+        { "/...", "/..." },
+        { "/a..b/.c", "/a..b/.c" },
+        { "/%C3%A4", "/\xC3\xA4" },
+        { "/..", NULL },
+        { "/a/../..", NULL },
+        { "/%2e%2e/%2e%2e", NULL },
+        { "/\xFF", NULL },
+        { "/a%7f", NULL },
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         const char *path = http_path(arena, cases[i].path, strlen(cases[i].path));
@@ -427,7 +490,7 @@ static void what_is_written_can_be_read(void **state)
     http_put_last_chunk(&out);
     buf_add(&out, "", 1);
     assert_string_equal(out.data, "HTTP/1.1 401 Unauthorized\r\n"
-                                  "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"              /* RFC 9110 5.6.7 */
+                                  "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" /* RFC 9110 5.6.7 */
                                   "X-RequestId: a  Set-Cookie: b \r\n"
                                   "13\r\nhello, world, hello\r\n0\r\n\r\n");
     assert_string_equal(http_reason(200), "OK");

@@ -15,12 +15,12 @@ struct field {
 struct http_parser {
     struct http_limits limits;
     enum http_event (*state)(struct http_parser *, struct blob *in, struct blob *piece);
-    struct buf text;                    /* the head, then reused by nobody: its strings stay */
-    struct buf line;                    /* a chunk's size line or a trailer line that has not come whole */
-    size_t line_start;                  /* of the line at the end of `text` */
+    struct buf text;   /* the head, then reused by nobody: its strings stay */
+    struct buf line;   /* a chunk's size line or a trailer line that has not come whole */
+    size_t line_start; /* of the line at the end of `text` */
     struct field *fields;
     size_t field_count;
-    uint64_t left;                      /* of the body, or of the chunk */
+    uint64_t left; /* of the body, or of the chunk */
     size_t extension_bytes, trailer_bytes;
     unsigned status;
     const char *why;
@@ -153,7 +153,7 @@ static enum line take_line(struct blob *in, struct buf *to, size_t start, size_t
     const size_t n = lf ? (size_t)(lf - in->data) + 1 : in->size;
     if (n > at_most || to->size - start > at_most - n)
         return LINE_LONG;
-    const size_t seen = to->size > start ? to->size - 1 : start;           /* a CR may have come last time */
+    const size_t seen = to->size > start ? to->size - 1 : start; /* a CR may have come last time */
     buf_add(to, in->data, n);
     take(in, n);
 
@@ -180,14 +180,11 @@ static size_t offset_of(const struct http_parser *parser, const char *text)
 static enum http_event head_line(struct http_parser *parser, struct blob *in, unsigned too_long, size_t at_most)
 {
     switch (take_line(in, &parser->text, parser->line_start, at_most)) {
-    case LINE_MORE:
-        return HTTP_MORE;
+    case LINE_MORE: return HTTP_MORE;
     case LINE_LONG:
         return fault(parser, too_long, too_long == 414 ? "the target is too long" : "the header is too large");
-    case LINE_BROKEN:
-        return fault(parser, 400, "a header line does not end with CR LF");
-    case LINE_READY:
-        break;
+    case LINE_BROKEN: return fault(parser, 400, "a header line does not end with CR LF");
+    case LINE_READY: break;
     }
     return HTTP_HEAD;
 }
@@ -214,7 +211,7 @@ static enum http_event request_line(struct http_parser *parser, char *line, size
     parser->head.minor = version[7] > '0';
     parser->fields = talloc_array(parser, struct field, 16);
     parser->fields[0] = (struct field){ offset_of(parser, line), offset_of(parser, target) };
-    parser->field_count = 1;                               /* row 0 is the request line: method and target */
+    parser->field_count = 1; /* row 0 is the request line: method and target */
     parser->state = in_header_lines;
     return HTTP_MORE;
 }
@@ -426,13 +423,10 @@ static enum http_event in_chunk_size(struct http_parser *parser, struct blob *in
 {
     (void)piece;
     switch (take_line(in, &parser->line, 0, CHUNK_LINE_BYTES)) {
-    case LINE_MORE:
-        return HTTP_MORE;
-    case LINE_READY:
-        break;
+    case LINE_MORE: return HTTP_MORE;
+    case LINE_READY: break;
     case LINE_LONG:
-    case LINE_BROKEN:
-        return fault(parser, 400, "a chunk's size line is broken");
+    case LINE_BROKEN: return fault(parser, 400, "a chunk's size line is broken");
     }
     size_t size;
     const char *line = line_text(&parser->line, 0, &size);

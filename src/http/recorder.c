@@ -19,7 +19,7 @@ static void record_pulse(struct http_answer *answer, unsigned ms)
     ((struct http_recorder *)answer)->pulse_ms = ms;
 }
 
-static void nothing(struct http_answer *answer)            /* the memory is the test's, and so are the events */
+static void nothing(struct http_answer *answer) /* the memory is the test's, and so are the events */
 {
     (void)answer;
 }

@@ -73,7 +73,10 @@ const char *http_cookie(TALLOC_CTX *arena, const struct http_headers *headers, c
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static char *decode(TALLOC_CTX *arena, const char *text, size_t size, bool plus_is_blank)
@@ -84,7 +87,8 @@ static char *decode(TALLOC_CTX *arena, const char *text, size_t size, bool plus_
         if (c == '+' && plus_is_blank) {
             c = ' ';
         } else if (c == '%') {
-            const int high = size - i > 2 ? hex_digit(text[i + 1]) : -1, low = size - i > 2 ? hex_digit(text[i + 2]) : -1;
+            const int high = size - i > 2 ? hex_digit(text[i + 1]) : -1,
+                      low = size - i > 2 ? hex_digit(text[i + 2]) : -1;
             if (high < 0 || low < 0 || high + low == 0)
                 return NULL;
             c = (char)(high << 4 | low);
@@ -150,7 +154,7 @@ char *http_path(TALLOC_CTX *arena, const char *path, size_t size)
 {
     char *text = decode(arena, path, size, false), *out = text ? talloc_array(arena, char, strlen(text) + 2) : NULL;
     size_t n = 0;
-    bool slash = true;                                     /* the result ends with one */
+    bool slash = true; /* the result ends with one */
     if (!text || has_control(text))
         return NULL;
     for (const char *at = text + strspn(text, "/"); *at; at += strspn(at, "/")) {

@@ -5,7 +5,10 @@
 #include "http/http.h"
 
 /* RFC 9110 15, as far as this program says them. */
-static const struct { unsigned status; const char *reason; } reasons[] = {
+static const struct {
+    unsigned status;
+    const char *reason;
+} reasons[] = {
     { 100, "Continue" },
     { 200, "OK" },
     { 204, "No Content" },
@@ -41,13 +44,15 @@ const char *http_reason(unsigned status)
 char *http_date(char text[HTTP_DATE_SIZE], int64_t unix_seconds)
 {
     static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-    static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    static const char months[][4] = {
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
+    };
     const time_t t = (time_t)unix_seconds;
     struct tm tm;
     gmtime_r(&t, &tm);
     snprintf(text, HTTP_DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[tm.tm_wday % 7], tm.tm_mday % 100u,
-             months[tm.tm_mon % 12], (tm.tm_year + 1900u) % 10000u, tm.tm_hour % 100u, tm.tm_min % 100u, tm.tm_sec % 100u);
+             months[tm.tm_mon % 12], (tm.tm_year + 1900u) % 10000u, tm.tm_hour % 100u, tm.tm_min % 100u,
+             tm.tm_sec % 100u);
     return text;
 }
 
@@ -69,7 +74,7 @@ void http_put_header(struct buf *out, const char *name, const char *value)
 
 void http_put_chunk(struct buf *out, struct blob piece)
 {
-    if (!piece.size)                                       /* a chunk of size 0 would end the message */
+    if (!piece.size) /* a chunk of size 0 would end the message */
         return;
     buf_printf(out, "%zx\r\n", piece.size);
     buf_add(out, piece.data, piece.size);
