@@ -130,6 +130,38 @@ void server_kill(struct server *s)
     wait_for_end(s);
 }
 
+/* It is expected to end by itself; a server that starts after all is ended when it says that it is ready. */
+const char *server_refuses(TALLOC_CTX *arena, const char *const *arguments, int *status)
+{
+    struct buf said;
+    int ends[2];
+    char bytes[4096];
+    buf_init(&said, arena);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        const char *argv[ARGUMENTS_MAX] = { getenv("OXCARTD") };
+        for (size_t n = 1; *arguments && n + 1 < ARGUMENTS_MAX; n++)
+            argv[n] = *arguments++;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        execv(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    close(ends[1]);
+    for (ssize_t n; (n = read(ends[0], bytes, sizeof bytes)) > 0;) {
+        buf_add(&said, bytes, (size_t)n);
+        if (memmem(said.data, said.size, "ready\n", 6))
+            kill(pid, SIGTERM);
+    }
+    close(ends[0]);
+    waitpid(pid, status, 0);
+    *status = WIFEXITED(*status) ? WEXITSTATUS(*status) : 128 + WTERMSIG(*status);
+    buf_add(&said, "", 1);
+    return (const char *)said.data;
+}
+
 /* ---- the folder ---- */
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -138,11 +170,16 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
+void server_remove(const char *dir)
+{
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static int server_free(struct server *s)
 {
     if (s->pid)
         server_kill(s);
-    nftw(s->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    server_remove(s->dir);
     return 0;
 }
 

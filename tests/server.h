@@ -23,6 +23,11 @@ int server_stop(struct server *);
 void server_kill(struct server *);                       /* SIGKILL: as if the power had failed */
 void server_run_again(struct server *);                  /* on the same folder, with ports of its own choice */
 
+/* Runs oxcartd with these arguments (NULL at the end) where it cannot start; gives what it says on stderr. */
+const char *server_refuses(TALLOC_CTX *arena, const char *const *arguments, int *status);
+
+void server_remove(const char *dir);                     /* a folder and what is in it */
+
 /* A line of cmdlets through the admin socket.  The result's text lives in `arena`; fails the test when status is not 0
  * and `status` is NULL. */
 const char *server_cmdlet(struct server *, TALLOC_CTX *arena, int *status, const char *format, ...) PRINTF(4, 5);
