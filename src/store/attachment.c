@@ -5,7 +5,7 @@
 
 /* PidTagAttachMethod */
 enum { METHOD_NONE = 0, METHOD_EMBEDDED = 5 };
-enum { ATTACHMENTS_MAX = 0x10000, NEW_SIZE = 0x40 };
+enum { ATTACHMENTS_MAX = 1024, NEW_SIZE = 0x40 };
 
 /* ---- the list in the message ---- */
 
@@ -61,8 +61,11 @@ struct attached *attached_find(struct store_message *m, uint32_t number)
 /* [MS-OXCMSG] 2.2.1.2: pictures inside of an HTML body are none that a user would look for. */
 bool attachment_is_shown(const struct item *item)
 {
-    const struct item_value hidden = item_find(NULL, item, PidTagAttachmentHidden);
-    return hidden.place != BAG_HERE || hidden.prop.tag != PidTagAttachmentHidden || !hidden.prop.b;
+    TALLOC_CTX *arena = talloc_new(NULL);
+    const struct item_value hidden = item_find(arena, item, PidTagAttachmentHidden);
+    const bool is_hidden = hidden.place == BAG_HERE && hidden.prop.tag == PidTagAttachmentHidden && hidden.prop.b;
+    talloc_free(arena);
+    return !is_hidden;
 }
 
 void attached_recount(struct store_message *m)
@@ -124,8 +127,9 @@ enum ec store_attachment_new(struct store_attachment **out, TALLOC_CTX *owner, s
     *out = NULL;
     if (m->read_only)
         return ecAccessDenied;
-    if (m->row.attach_next >= ATTACHMENTS_MAX)
-        return ecMaxAttachmentExceeded;                                 /* R1060 */
+    const enum ec ec = attached_read(m);
+    if (ec || m->attached_count >= ATTACHMENTS_MAX || m->row.attach_next >= INT32_MAX)
+        return ec ? ec : ecMaxAttachmentExceeded;                       /* R1060 */
     *number = m->row.attach_next++;
     struct store_attachment *a = attachment_make(owner, m, *number);
     const uint64_t now = filetime_now();
@@ -334,7 +338,7 @@ enum ec attachment_set_one(struct store_attachment *a, const struct prop *p)
     const struct computed *c = computed_of(p->tag);
     if (c && c->rule == COMPUTED)
         return ecComputed;
-    const enum ec ec = item_check(p);
+    const enum ec ec = item_check(&a->item, p);
     if (!ec)
         item_set(&a->item, p);
     return ec;

@@ -320,7 +320,7 @@ static enum ec set_column(struct edit *edit, const struct prop *p)
 static enum ec edit_set(struct edit *edit, const struct prop *p)
 {
     const enum computed_rule rule = folder_rule(p->tag);
-    enum ec ec = item_check(p);
+    enum ec ec = item_check(&edit->item, p);
     if (ec)
         return ec;
     if (rule == COMPUTED || rule == HANDLED)

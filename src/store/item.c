@@ -326,6 +326,8 @@ void item_get(TALLOC_CTX *arena, struct store *st, const struct item *item, uint
     else
         *out = value.prop;
     item_convert(arena, tag, limit, cut, out);
+    if (value.place == BAG_HERE)
+        *out = prop_copy(arena, out);            /* the item may change before the arena goes */
 }
 
 /* ---- changing ---- */
@@ -340,14 +342,23 @@ static bool texts_are_valid(const struct prop *p)
     return true;
 }
 
-enum ec item_check(const struct prop *p)
+enum ec item_check(const struct item *item, const struct prop *p)
 {
     const uint16_t type = PROP_TYPE(p->tag);
     if (PROP_ID(p->tag) == 0 || !prop_type_known(type) || type == PtypNull || type == PtypErrorCode)
         return ecInvalidParam;
     if (type == PtypObject)
         return ecNotSupported;
-    return texts_are_valid(p) ? ecNone : ecInvalidParam;
+    if (!texts_are_valid(p))
+        return ecInvalidParam;
+    return item && item->in_memory + prop_size(p) > ITEM_CHANGES_LIMIT ? ecNotEnoughMemory : ecNone;
+}
+
+static void change_drop(struct item *item, struct item_change *change)
+{
+    if (!change->removed && !change->spool)
+        item->in_memory -= prop_size(&change->prop);
+    talloc_free(change->memory);
 }
 
 static struct item_change *change_for(struct item *item, uint32_t tag)
@@ -355,7 +366,7 @@ static struct item_change *change_for(struct item *item, uint32_t tag)
     const uint32_t at = change_position(item, tag);
     if (at < item->count && PROP_ID(item->changes[at].tag) == PROP_ID(tag)) {
         struct item_change *change = &item->changes[at];
-        talloc_free(change->spool);
+        change_drop(item, change);
         *change = (struct item_change){ .tag = tag };
         return change;
     }
@@ -368,20 +379,25 @@ static struct item_change *change_for(struct item *item, uint32_t tag)
     return &item->changes[at];
 }
 
-/* Values that were replaced stay in memory until the object is saved or released. */
 void item_set(struct item *item, const struct prop *p)
 {
     struct prop kept = *p;
     kept.tag = prop_stored(p->tag);
     if (PROP_TYPE(kept.tag) == PtypString && !kept.str)
         kept.str = "";
-    kept = prop_copy(item->owner, &kept);
-    change_for(item, kept.tag)->prop = kept;
+    TALLOC_CTX *memory = talloc_new(item->owner);
+    kept = prop_copy(memory, &kept);             /* before the old value goes, of which it may be a part */
+    struct item_change *change = change_for(item, kept.tag);
+    change->memory = memory;
+    change->prop = kept;
+    item->in_memory += prop_size(&kept);
 }
 
 void item_set_spool(struct item *item, uint32_t tag, struct spool *spool)
 {
-    change_for(item, prop_stored(tag))->spool = spool_share(item->owner, spool);
+    struct spool *shared = spool_share(item->owner, spool);
+    struct item_change *change = change_for(item, prop_stored(tag));
+    change->memory = change->spool = shared;
 }
 
 void item_remove(struct item *item, uint32_t tag)
@@ -392,7 +408,7 @@ void item_remove(struct item *item, uint32_t tag)
 void item_clear(struct item *item)
 {
     for (uint32_t i = 0; i < item->count; i++)
-        talloc_free(item->changes[i].spool);
+        change_drop(item, &item->changes[i]);
     talloc_free(item->changes);
     item->changes = NULL;
     item->count = 0;

@@ -11,12 +11,15 @@ enum {
     ITEM_IN_MEMORY = 64 * 1024,
     VALUE_CHUNK = 64 * 1024,                     /* bytes in a row of `value`, the last one may have fewer */
 };
+/* Changes of one object in memory beyond this are refused. */
+#define ITEM_CHANGES_LIMIT (16u * 1024 * 1024)
 /* No single value may be loaded whole beyond this, whatever limit the caller sets. */
 #define ITEM_LOAD_LIMIT (64u * 1024 * 1024)
 
 struct item_change {
     uint32_t tag;
     bool removed;
+    TALLOC_CTX *memory;                          /* of the spool, or of what `prop` points to */
     struct spool *spool;                         /* the value's bytes; NULL: in `prop` */
     struct prop prop;
 };
@@ -27,6 +30,7 @@ struct item {
     int32_t num;                                 /* ITEM_OWN, or an attachment's number */
     struct item_change *changes;                 /* ascending by property id */
     uint32_t count;
+    size_t in_memory;                            /* bytes of the changes that are not in spools, about */
 };
 
 struct store;
@@ -52,7 +56,8 @@ uint32_t item_tags(TALLOC_CTX *arena, const struct item *, uint32_t **tags);
 uint32_t item_changes(TALLOC_CTX *arena, const struct item *, const uint32_t **tags);     /* set or removed */
 uint64_t item_size(const struct item *);         /* bytes, about */
 
-enum ec item_check(const struct prop *);         /* a value that can be kept? */
+/* Can this value be kept, and is there room for it in memory?  Longer values come by streams. */
+enum ec item_check(const struct item *, const struct prop *);
 void item_set(struct item *, const struct prop *);
 void item_set_spool(struct item *, uint32_t tag, struct spool *);
 void item_remove(struct item *, uint32_t tag);

@@ -383,7 +383,7 @@ enum ec store_set_props(struct store *st, const struct prop *props, uint32_t cou
     struct item item = mailbox_item(arena, &tx);
     for (uint32_t i = 0; i < count; i++) {
         const struct computed *c = computed_of(props[i].tag);
-        results[i] = c && c->rule == COMPUTED ? ecComputed : item_check(&props[i]);
+        results[i] = c && c->rule == COMPUTED ? ecComputed : item_check(&item, &props[i]);
         if (!results[i])
             item_set(&item, &props[i]);
     }

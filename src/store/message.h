@@ -48,6 +48,10 @@ struct store_message {
     uint32_t flags_set, flags_cleared;           /* of PidTagMessageFlags, since it was stored */
     uint64_t attached_size;                      /* of all attachments, as stored */
     TALLOC_CTX *texts;                           /* of the row */
+    struct {                                     /* a save of which nobody knows whether it was committed; id 0: none */
+        int64_t id;
+        uint64_t mid, cn;
+    } unsure;
 };
 
 struct store_attachment {

@@ -370,7 +370,7 @@ static void set_html_text(struct store_message *m, const char *text)
 enum ec message_set_one(struct store_message *m, const struct prop *p)
 {
     const struct computed *c = computed_of(p->tag);
-    const enum ec ec = item_check(p);
+    const enum ec ec = item_check(&m->item, p);
     if (ec)
         return ec;
     if (c && c->rule == COMPUTED)

@@ -11,6 +11,7 @@ struct save {
     uint64_t cn;
     struct message_row row;                      /* as it will be */
     struct blob recipients;
+    bool appears;                                /* nobody has heard of the message before */
 };
 
 /* ---- the columns that repeat properties ---- */
@@ -225,12 +226,32 @@ static void rebase(struct store_tx *tx, struct store_message *m)
         return;
     m->item.bag = bag;
     m->row.cn = cn;
+    m->row.size = size;
     const struct item stored = { .bag = bag };
     const uint64_t own = item_size(&stored) + m->packed.size;
     m->attached_size = size > own ? size - own : 0;
     for (uint32_t i = 0; m->attached_changed && i < m->attached_count; i++)
         if (m->attached[i]->changed && !m->attached[i]->deleted)
             rebase_attachment(tx, m, m->attached[i]);
+}
+
+/* The connection broke in the middle of the last commit.  If that save is there, this one goes on from it: saving
+ * again must not make a second message. */
+static void settle(struct store_tx *tx, struct store_message *m)
+{
+    if (!m->unsure.id)
+        return;
+    const int64_t cn = sql_int_or(&tx->sql, 0, message_state_sql,
+                                  BIND(B_INT(tx->st->mb), B_INT(m->unsure.id), B_INT((int64_t)m->unsure.mid)));
+    if (cn && (uint64_t)cn == m->unsure.cn) {
+        m->is_new = false;
+        m->row.id = m->unsure.id;
+        m->row.mid = m->unsure.mid;
+        m->item.id = m->unsure.id;
+        rebase(tx, m);
+    }
+    if (!sql_failed(&tx->sql))
+        m->unsure.id = 0;
 }
 
 /* ---- one message, with all that it holds ---- */
@@ -330,7 +351,7 @@ static void announce(struct save *save, const struct store_message *m, bool new_
 {
     struct message_row *row = &save->row;
     struct store_change change = {
-        .kind = m->is_new ? STORE_CREATED : STORE_MODIFIED, .is_message = true, .associated = row->associated,
+        .kind = save->appears ? STORE_CREATED : STORE_MODIFIED, .is_message = true, .associated = row->associated,
         .fid = store_id(row->fid), .mid = store_id(row->mid), .cn = store_id(row->cn),
     };
     if (new_mail) {
@@ -343,7 +364,7 @@ static void announce(struct save *save, const struct store_message *m, bool new_
         mail.message_class = row->class;
         change_add(save->tx, &mail);
     }
-    if (!m->is_new)
+    if (!save->appears)
         change.tag_count = item_changes(save->arena, &m->item, &change.tags);
     change_add(save->tx, &change);
 }
@@ -364,10 +385,11 @@ static void adjust_folder(struct save *save, const struct store_message *m)
 static enum ec save_top(struct store_message *m, uint64_t to, bool force, bool deliver)
 {
     struct store_tx tx = store_begin(m->st);
-    struct save save = { .tx = &tx, .arena = talloc_new(NULL) };
+    struct save save = { .tx = &tx, .arena = talloc_new(NULL), .appears = m->is_new };
     const char *explicit_class;
     if (deliver && !to)
         to = receive_folder(save.arena, &tx, store_message_text(save.arena, m, PidTagMessageClass), &explicit_class);
+    settle(&tx, m);
     if (force && !m->is_new)
         rebase(&tx, m);
     save.row = m->row;
@@ -385,6 +407,11 @@ static enum ec save_top(struct store_message *m, uint64_t to, bool force, bool d
     const enum ec ec = store_end(&tx);
     if (!ec)
         message_stored(m, &save);
+    if (ec == ecServerBusy) {
+        m->unsure.id = save.row.id;
+        m->unsure.mid = save.row.mid;
+        m->unsure.cn = save.row.cn;
+    }
     talloc_free(save.arena);
     return ec;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* [MS-OXCMSG] */
 #include "store/fixture.h"
+#include "store/message.h"
 
 #define INBOX STORE_FID(SPECIAL_INBOX)
 #define DRAFTS STORE_FID(SPECIAL_DRAFTS)
@@ -258,6 +259,70 @@ static void an_item_made_elsewhere_keeps_its_keys(void **state)
     OK(fixture_set(m, P_BIN(PidTagSourceKey, BLOB_OF(foreign, 20))));
     save(m);
     assert_true(blob_equal(fixture_prop(f, m, PidTagSourceKey).bin, BLOB_OF(foreign, 20)));
+}
+
+/* The connection breaks in the commit: the handle does not know, and the client tries again. */
+static void a_save_that_may_have_happened_is_not_done_twice(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f, DRAFTS);
+    static char body[100000];
+    struct store_attachment *a;
+    uint32_t number;
+    memset(body, 'b', sizeof body - 1);
+    OK(fixture_set(m, P_STR(PidTagBody, body)));
+    OK(store_attachment_new(&a, f->arena, m, &number));
+    OK(store_attachment_save(a));
+    struct store_message *retry = message_clone(f->arena, m);
+    const uint64_t mid = save(m);
+    retry->unsure.id = m->row.id;
+    retry->unsure.mid = m->row.mid;
+    retry->unsure.cn = m->row.cn;
+    fixture_forget(f);
+    assert_int_equal(save(retry), mid);
+    assert_non_null(fixture_heard(f, STORE_CREATED, DRAFTS, mid));
+    assert_int_equal(fixture_row(f, DRAFTS).total, 1);
+    assert_int_equal(fixture_rows(f, "attachment"), 1);
+    assert_int_equal(fixture_rows(f, "value"), 2);
+    m = fixture_open(f, DRAFTS, mid);
+    assert_string_equal(store_message_text(f->arena, m, PidTagBody), body);
+    assert_int_equal(fixture_folder_prop(f, DRAFTS, PidTagMessageSize).u32, number_of(f, m, PidTagMessageSize));
+    struct store_message *never = new_message(f, DRAFTS);
+    never->unsure.id = 0x7777;
+    never->unsure.mid = never->unsure.cn = 0x7777;
+    assert_int_not_equal(save(never), mid);
+    assert_int_equal(fixture_row(f, DRAFTS).total, 2);
+}
+
+static void values_returned_outlive_the_message(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f, DRAFTS);
+    OK(fixture_set(m, P_STR(PidTagSubject, "first")));
+    const char *before = text_of(f, m, PidTagSubject), *rest = text_of(f, m, PidTagNormalizedSubject);
+    OK(fixture_set(m, P_STR(PidTagSubject, "second")));
+    save(m);
+    const char *after = text_of(f, m, PidTagNormalizedSubject);
+    talloc_free(m);
+    assert_string_equal(before, "first");
+    assert_string_equal(rest, "first");
+    assert_string_equal(after, "second");
+}
+
+static void an_open_message_takes_only_so_much_memory(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f, DRAFTS);
+    static char text[60001];
+    memset(text, 't', sizeof text - 1);
+    enum ec ec = ecNone;
+    for (int i = 0; i < 2000; i++)                             /* the same again and again is no harm */
+        OK(fixture_set(m, P_STR(0x8001001F, text)));
+    assert_true(talloc_total_size(m) < 1000000);
+    for (uint32_t id = 0x8001; !ec && id < 0x9000; id++)
+        ec = fixture_set(m, P_STR(PROP_TAG(PtypString, id), text));
+    EC(ec, ecNotEnoughMemory);
+    assert_true(talloc_total_size(m) < 40000000);
 }
 
 /* ---- delivery ---- */
@@ -731,6 +796,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(ids_of_nothing_are_not_found),
     cmocka_unit_test(a_save_changes_the_change_number_and_no_other_key),
     cmocka_unit_test(an_item_made_elsewhere_keeps_its_keys),
+    cmocka_unit_test(a_save_that_may_have_happened_is_not_done_twice),
+    cmocka_unit_test(values_returned_outlive_the_message),
+    cmocka_unit_test(an_open_message_takes_only_so_much_memory),
     cmocka_unit_test(delivered_mail_is_new_unread_and_announced),
     cmocka_unit_test(mail_goes_to_the_receive_folder_of_its_class),
     cmocka_unit_test(a_subject_is_a_prefix_and_the_rest),

@@ -5,7 +5,7 @@
 #include "wire/guids.h"
 
 enum { KIND_LID = 0, KIND_NAME = 1, KIND_NONE = 0xFF };
-enum { ID_FIRST = 0x8000, ID_LAST = 0xFFFE, NAME_MAX_CHARACTERS = 254, CACHE = 512 };
+enum { ID_FIRST = 0x8000, ID_LAST = 0xFFFE, NAME_MAX_CHARACTERS = 254, CACHE = 256 };
 enum { QUERY_NO_STRINGS = 0x01, QUERY_NO_IDS = 0x02 };
 
 /* A name as it is kept: GUID, kind, number or text. */

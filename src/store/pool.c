@@ -48,6 +48,7 @@ static void store_disconnect(struct store *st)
     if (st->db && st->in_pool.pool)
         atomic_fetch_sub(&st->in_pool.pool->connected, 1);
     TALLOC_FREE(st->db);
+    TALLOC_FREE(st->named);                      /* an idle store is to be small */
 }
 
 static int store_close(struct store *st)

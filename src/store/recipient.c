@@ -4,7 +4,7 @@
  *     u32 count | count x { u32 row id, u8 type, u32 size, bag }        ascending by row id */
 #include "store/message.h"
 
-enum { FIXED = 9 };
+enum { FIXED = 9, RECIPIENTS_MAX = 32767 };
 
 struct blob recipients_pack(TALLOC_CTX *arena, const struct store_recipient *recipients, uint32_t count)
 {
@@ -125,9 +125,9 @@ static struct props props_keep(TALLOC_CTX *owner, struct props from, enum ec *ec
     for (uint32_t i = 0; i < from.count; i++) {
         if (PROP_TYPE(from.values[i].tag) == PtypErrorCode || prop_find(values, count, PROP_AS(from.values[i].tag, 0)))
             continue;
-        *ec = *ec ? *ec : item_check(&from.values[i]);
+        *ec = *ec ? *ec : item_check(NULL, &from.values[i]);
         if (!*ec) {
-            values[count] = prop_copy(owner, &from.values[i]);
+            values[count] = prop_copy(values, &from.values[i]);
             values[count].tag = prop_stored(values[count].tag);
             count++;
         }
@@ -140,11 +140,16 @@ enum ec store_recipient_put(struct store_message *m, const struct store_recipien
     enum ec ec = recipients_read(m);
     if (!ec && m->read_only)
         ec = ecAccessDenied;
+    const uint32_t at = ec ? 0 : position(m, r->row_id);
+    const bool replaces = !ec && is_at(m, at, r->row_id);
+    if (!ec && !replaces && m->recipient_count >= RECIPIENTS_MAX)
+        ec = ecTooManyRecips;
     const struct props kept = ec ? (struct props){ 0 } : props_keep(m, r->props, &ec);
     if (ec)
         return ec;
-    const uint32_t at = position(m, r->row_id);
-    if (!is_at(m, at, r->row_id)) {
+    if (replaces) {
+        talloc_free((void *)m->recipients[at].props.values);
+    } else {
         if (m->recipient_count == (m->recipients ? talloc_array_length(m->recipients) : 0))
             m->recipients = talloc_realloc(m, m->recipients, struct store_recipient, MAX(8, m->recipient_count * 2));
         memmove(m->recipients + at + 1, m->recipients + at, (m->recipient_count - at) * sizeof *m->recipients);
@@ -162,6 +167,7 @@ void store_recipient_remove(struct store_message *m, uint32_t row_id)
     const uint32_t at = position(m, row_id);
     if (!is_at(m, at, row_id))
         return;
+    talloc_free((void *)m->recipients[at].props.values);
     memmove(m->recipients + at, m->recipients + at + 1, (m->recipient_count - at - 1) * sizeof *m->recipients);
     m->recipient_count--;
     m->recipients_changed = true;
@@ -173,5 +179,7 @@ void store_recipients_clear(struct store_message *m)
     if (m->read_only)
         return;
     m->recipients_changed |= m->recipient_count > 0;
+    for (uint32_t i = 0; i < m->recipient_count; i++)
+        talloc_free((void *)m->recipients[i].props.values);
     m->recipient_count = 0;
 }

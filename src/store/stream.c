@@ -396,8 +396,10 @@ static enum ec put_value(struct store_stream *s, struct item *item, struct spool
         item_set_spool(item, tag, spool);
         return ecNone;
     }
-    const enum ec ec = spool_all(spool, spool, &bytes);
+    enum ec ec = spool_all(spool, spool, &bytes);
     const struct prop p = value_of(tag, bytes);
+    if (!ec)
+        ec = item_check(item, &p);
     if (!ec)
         item_set(item, &p);
     return ec;
