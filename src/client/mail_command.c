@@ -15,6 +15,7 @@
 #define LIST_COUNT 20
 #define SEND_MAX 100                     /* recipients, and attachments */
 #define WAIT_MS 500
+#define PRINTED_MAX 100
 #define RETRY_MS 2000
 enum { TABLE_CHANGED = 1, TABLE_ROW_ADDED = 3, NOTIFY_TABLE = 0x0100 };
 enum { MSGFLAG_READ = 0x01 };
@@ -413,30 +414,44 @@ static void stop(int signal_number)
 
 struct watch {
     uint64_t newest;                     /* delivery time of what was printed last */
+    uint64_t printed[PRINTED_MAX];       /* ids: a message may be found in two ways */
     unsigned long seen;
     uint64_t until;                      /* clock_ms() */
+    bool told;                           /* that it watches */
 };
 
 static void print_new(struct mail *m, struct watch *w, const struct prop *row)
 {
-    print_row(m, 0, row);
-    fflush(stdout);
+    for (size_t i = 0; i < PRINTED_MAX; i++)
+        if (w->printed[i] == row[0].u64)
+            return;
+    w->printed[w->seen % PRINTED_MAX] = row[0].u64;
     w->newest = MAX(w->newest, date_of(row));
     w->seen++;
+    print_row(m, 0, row);
+    fflush(stdout);
+}
+
+static enum ec begin_at(struct mail *m, struct watch *w)
+{
+    struct props *rows;
+    uint32_t count = 0;
+    const enum ec ec = client_messages(m->client, m->arena, m->fid, columns, COUNTOF(columns), 0, 1, &rows, &count, NULL);
+    if (count)
+        w->newest = date_of(rows[0].values);
+    return ec;
 }
 
 /* Rows that came while nobody listened, or so many at once that the server says only that the table has changed. */
-static enum ec catch_up(struct mail *m, struct watch *w, bool quietly)
+static enum ec catch_up(struct mail *m, struct watch *w)
 {
     TALLOC_CTX *arena = talloc_new(m->arena);
     struct props *rows;
     uint32_t count = 0;
     const uint64_t before = w->newest;
-    const enum ec ec = client_messages(m->client, arena, m->fid, columns, COUNTOF(columns), 0, quietly ? 1 : 100, &rows, &count, NULL);
+    const enum ec ec = client_messages(m->client, arena, m->fid, columns, COUNTOF(columns), 0, PRINTED_MAX, &rows, &count, NULL);
     for (uint32_t i = count; i-- > 0;)
-        if (quietly)
-            w->newest = MAX(w->newest, date_of(rows[i].values));
-        else if (date_of(rows[i].values) > before)
+        if (date_of(rows[i].values) > before)
             print_new(m, w, rows[i].values);
     talloc_free(arena);
     return ec;
@@ -460,7 +475,7 @@ static enum ec take_notifications(struct mail *m, struct watch *w)
         if (!(d->NotificationFlags & NOTIFY_TABLE))
             continue;
         if (d->TableEventType == TABLE_CHANGED)
-            ec = catch_up(m, w, false);
+            ec = catch_up(m, w);
         else if (d->TableEventType == TABLE_ROW_ADDED && n->row.count == COUNTOF(columns))
             print_new(m, w, n->row.values);
     }
@@ -475,6 +490,11 @@ static bool goes_on(const struct mail *m, const struct watch *w)
 static enum ec listen_on(struct mail *m, struct watch *w)
 {
     enum ec ec = open_watched_table(m);
+    if (!ec)
+        ec = catch_up(m, w);
+    if (!ec && !w->told)
+        fprintf(stderr, "watching %s of %s; Ctrl-C ends it\n", m->folder ? m->folder : "Inbox", m->terminal.options.address);
+    w->told = true;
     while (!ec && goes_on(m, w)) {
         bool event;
         ec = client_wait(m->client, WAIT_MS, &event);
@@ -490,7 +510,7 @@ static enum ec come_back(struct mail *m, struct watch *w)
     enum ec ec = ecRpcFailed;
     while (ec && goes_on(m, w)) {
         client_forget(m->client);
-        ec = log_on(m) ? catch_up(m, w, false) : ecRpcFailed;
+        ec = log_on(m) ? ecNone : ecRpcFailed;
         if (ec && client_error(m->client)->level != CLIENT_TRANSPORT && client_error(m->client)->level != CLIENT_HTTP)
             return ec;
         if (ec)
@@ -510,8 +530,7 @@ static int watch(struct mail *m)
     struct sigaction action = { .sa_handler = stop };
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    fprintf(stderr, "watching %s of %s; Ctrl-C ends it\n", m->folder ? m->folder : "Inbox", m->terminal.options.address);
-    enum ec ec = catch_up(m, &w, true);
+    enum ec ec = begin_at(m, &w);
     while (goes_on(m, &w) && !ec) {
         ec = listen_on(m, &w);
         if (ec && is_lost(client_error(m->client))) {
