@@ -504,6 +504,8 @@ enum ec client_execute(struct client *c, TALLOC_CTX *arena, struct client_rop *r
     enum ec ec;
     do {
         ec = execute_once(b);
+        if (c->options.progress && b->first && b->done < count)      /* a long list: a stream that is written */
+            c->options.progress(c->options.progress_arg, b->done, count);
     } while (!ec && !b->stopped && b->done < count);
     return ec;
 }

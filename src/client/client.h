@@ -38,7 +38,7 @@ struct client_options {
     bool no_chain;                   /* one buffer in an answer */
     bool no_capability;              /* Autodiscover as a client that does not know MAPI over HTTP */
     struct client_loop *loop;        /* shared by several clients; NULL: one of its own */
-    void (*progress)(void *arg, uint64_t done, uint64_t total);      /* of a stream or table that takes several answers */
+    void (*progress)(void *arg, uint64_t done, uint64_t total);      /* of what takes several requests */
     void *progress_arg;
 };
 

@@ -70,7 +70,7 @@ struct client_attachment {
 enum ec client_attachments(struct client *, TALLOC_CTX *arena, uint32_t message, struct client_attachment **, uint32_t *count);
 enum ec client_attachment_read(struct client *, TALLOC_CTX *arena, uint32_t message, uint32_t number, struct blob *);
 enum ec client_attach(struct client *, uint32_t message, const char *name, const char *mime_type, struct blob data);
-/* A message in an attachment. */
+/* A message in an attachment; it goes with the message around it. */
 enum ec client_embedded_open(struct client *, uint32_t message, uint32_t number, uint32_t *handle);
 
 /* ---- sending and watching ---- */
