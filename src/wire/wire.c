@@ -124,12 +124,23 @@ const char *wire_get_text(struct wire_in *in, bool wide)
     return wide ? get_wide(in) : get_narrow(in, narrow_codepage(in->codepage));
 }
 
+/* A page of a table is mostly such text: it goes straight to its place. */
+static void put_ascii(struct wire_out *out, const char *text, bool wide)
+{
+    const size_t size = strlen(text) + 1;
+    uint8_t *p = put_room(out, wide ? 2 * size : size);
+    if (p && !wide)
+        memcpy(p, text, size);
+    for (size_t i = 0; p && wide && i < size; i++)
+        put_le16(p + 2 * i, (uint8_t)text[i]);
+}
+
 void wire_put_text(struct wire_out *out, const char *text, bool wide)
 {
     const unsigned codepage = narrow_codepage(out->codepage);
     text = text ? text : "";
-    if (!wide && contains_ascii(codepage) && is_ascii(text)) {
-        wire_put_bytes(out, BLOB_OF(text, strlen(text) + 1));
+    if ((wide || contains_ascii(codepage)) && is_ascii(text)) {
+        put_ascii(out, text, wide);
         return;
     }
     TALLOC_CTX *scratch = talloc_new(NULL);
