@@ -193,6 +193,8 @@ static bool run_rop(struct run *r, const struct rop_request *q, size_t tail)
     enum ec ec = h ? find_objects(r, q, h, &call) : ecNotImplemented;
     if (!ec)
         ec = call_handler(&call, h, q, response);
+    if (ec == ecBufferTooSmall && r->last.rop)
+        return false;                      /* at the head of a list it has more room */
 
     const bool ok = succeeded(ec);
     struct wire_out out = r->out;

@@ -80,6 +80,14 @@ enum ec rop_OpenMessage(struct rop_call *call, const struct RopOpenMessageReques
     return ec;
 }
 
+/* [MS-OXCMSG] 3.2.5.2: what the store cannot know */
+static enum ec take_locale(struct rop_call *call, struct store_message *message)
+{
+    enum ec result = ecNone;
+    const struct prop locale = P_I32(PidTagMessageLocaleId, session_client(call->session)->string_locale);
+    return store_message_set(message, &locale, 1, &result);
+}
+
 /* [MS-OXCMSG] 3.2.5.2 */
 enum ec rop_CreateMessage(struct rop_call *call, const struct RopCreateMessageRequest *request,
                           struct RopCreateMessageResponse *response)
@@ -92,7 +100,8 @@ enum ec rop_CreateMessage(struct rop_call *call, const struct RopCreateMessageRe
     if (ec)
         return ec;
     o->fid = request->FolderId;
-    return store_message_new(&o->message, o, call->store, request->FolderId, request->AssociatedFlag);
+    ec = store_message_new(&o->message, o, call->store, request->FolderId, request->AssociatedFlag);
+    return ec ? ec : take_locale(call, o->message);
 }
 
 /* [MS-OXCMSG] 3.2.5.3 */

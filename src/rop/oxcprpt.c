@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* [MS-OXCPRPT]: properties of every kind of object, their names, and copies of them.  Streams: oxcprpt_stream.c */
+#include <stdlib.h>
+
 #include "rop/handlers.h"
 #include "wire/entry_id.h"
+
+#define ERROR_SIZE 4u                    /* of a PtypErrorCode */
+#define VALUE_HEAD 8u                    /* at most, before a value: tag, flag */
 
 /* ---- one row per kind of object, so that no handler asks what it works on ---- */
 
@@ -36,45 +41,62 @@ KIND(folder, store_folder, FOLDER_OF(c))
 KIND(message, store_message, c->object->message)
 KIND(attachment, store_attachment, c->object->attachment)
 
-/* Properties of the logon that say who is logged on and how: [MS-OXCSTOR] 2.2.2.1 */
-static bool logon_value(struct rop_call *c, uint32_t tag, struct prop *out)
+/* Properties of the logon that say who is logged on and how, [MS-OXCSTOR] 2.2.2.1; the others are the mailbox's. */
+static struct prop user_entry_id(const struct rop_call *c)
 {
-    const struct client_info *client = session_client(c->session);
-    switch (PROP_ID(tag)) {
-    case PROP_ID(PidTagUserEntryId):
-        *out = P_BIN(tag, address_book_entry_id(c->arena, session_user(c->session)->legacy_dn, DT_MAILUSER));
-        return true;
-    case PROP_ID(PidTagMailboxOwnerEntryId):
-        *out = P_BIN(tag, address_book_entry_id(c->arena, c->logon->account->legacy_dn, DT_MAILUSER));
-        return true;
-    case PROP_ID(PidTagMailboxOwnerName):
-        *out = P_STR(tag, c->logon->account->display_name);
-        return true;
-    case PROP_ID(PidTagCodePageId):
-        *out = P_I32(tag, client->code_page);
-        return true;
-    case PROP_ID(PidTagLocaleId):
-        *out = P_I32(tag, client->string_locale);
-        return true;
-    case PROP_ID(PidTagSortLocaleId):
-        *out = P_I32(tag, client->sort_locale);
-        return true;
-    default:
-        return false;
-    }
+    return P_BIN(PidTagUserEntryId, address_book_entry_id(c->arena, session_user(c->session)->legacy_dn, DT_MAILUSER));
 }
+
+static struct prop code_page(const struct rop_call *c)
+{
+    return P_I32(PidTagCodePageId, session_client(c->session)->code_page);
+}
+
+static struct prop locale(const struct rop_call *c)
+{
+    return P_I32(PidTagLocaleId, session_client(c->session)->string_locale);
+}
+
+static struct prop sort_locale(const struct rop_call *c)
+{
+    return P_I32(PidTagSortLocaleId, session_client(c->session)->sort_locale);
+}
+
+static const struct {
+    uint32_t tag;
+    struct prop (*value)(const struct rop_call *);
+} of_session[] = {
+    { PidTagUserEntryId, user_entry_id },
+    { PidTagCodePageId, code_page },
+    { PidTagLocaleId, locale },
+    { PidTagSortLocaleId, sort_locale },
+};
 
 static enum ec logon_get(struct rop_call *c, const uint32_t *tags, uint32_t n, size_t limit, struct prop *values)
 {
     const enum ec ec = store_get_props(c->arena, c->store, tags, n, limit, values);
     for (uint32_t i = 0; !ec && i < n; i++)
-        logon_value(c, tags[i], &values[i]);
+        for (size_t k = 0; k < COUNTOF(of_session); k++)
+            if (PROP_ID(tags[i]) == PROP_ID(of_session[k].tag)) {
+                const struct prop value = of_session[k].value(c);
+                if (prop_convert(&value, PROP_TYPE(tags[i]), &values[i]))
+                    values[i] = P_ERR(tags[i], ecNotFound);
+            }
     return ec;
 }
 
 static enum ec logon_tags(struct rop_call *c, const uint32_t **tags, uint32_t *n)
 {
-    return store_prop_tags(c->arena, c->store, tags, n);
+    const uint32_t *stored;
+    const enum ec ec = store_prop_tags(c->arena, c->store, &stored, n);
+    if (ec)
+        return ec;
+    uint32_t *all = talloc_array(c->arena, uint32_t, *n + COUNTOF(of_session));
+    memcpy(all, stored, *n * sizeof *all);
+    for (size_t k = 0; k < COUNTOF(of_session); k++)
+        all[(*n)++] = of_session[k].tag;
+    *tags = all;
+    return ecNone;
 }
 
 static enum ec logon_set(struct rop_call *c, const struct prop *values, uint32_t n, enum ec *results)
@@ -117,22 +139,32 @@ static void choose_width(struct prop *values, const uint32_t *tags, uint32_t cou
             values[i].tag = PROP_AS(values[i].tag, unicode ? PtypString : PtypString8);
 }
 
-/* [MS-OXCPRPT] 3.2.5.1: the largest values give way until the row fits; the client opens them as streams. */
-static void shrink_to_fit(struct prop *values, uint32_t count, size_t room)
+struct sized {
+    size_t size;
+    struct prop *value;
+};
+
+static int largest_first(const void *a, const void *b)
 {
+    const size_t x = ((const struct sized *)a)->size, y = ((const struct sized *)b)->size;
+    return (x < y) - (x > y);
+}
+
+/* [MS-OXCPRPT] 3.2.5.1: the largest values give way until the row fits; the client opens them as streams. */
+static void shrink_to_fit(TALLOC_CTX *arena, struct prop *values, uint32_t count, size_t room)
+{
+    struct sized *sizes = talloc_array(arena, struct sized, MAX(count, 1));
     size_t total = 1;
-    for (uint32_t i = 0; i < count; i++)
-        total += prop_size(&values[i]) + 8;
-    while (total > room) {
-        uint32_t largest = 0;
-        for (uint32_t i = 1; i < count; i++)
-            if (prop_size(&values[i]) > prop_size(&values[largest]))
-                largest = i;
-        if (PROP_TYPE(values[largest].tag) == PtypErrorCode)
-            return;                      /* nothing left to take away: the dispatcher says that it does not fit */
-        total -= prop_size(&values[largest]);
-        values[largest] = P_ERR(values[largest].tag, ecNotEnoughMemory);
-        total += prop_size(&values[largest]);
+    for (uint32_t i = 0; i < count; i++) {
+        sizes[i] = (struct sized){ prop_size(&values[i]), &values[i] };
+        total += sizes[i].size + VALUE_HEAD;
+    }
+    if (total <= room)
+        return;
+    qsort(sizes, count, sizeof *sizes, largest_first);
+    for (uint32_t i = 0; i < count && total > room && sizes[i].size > ERROR_SIZE; i++) {
+        *sizes[i].value = P_ERR(sizes[i].value->tag, ecNotEnoughMemory);
+        total -= sizes[i].size - ERROR_SIZE;
     }
 }
 
@@ -147,11 +179,25 @@ enum ec rop_GetPropertiesSpecific(struct rop_call *call, const struct RopGetProp
     if (ec)
         return ec;
     choose_width(values, request->PropertyTags, count, request->WantUnicode);
-    shrink_to_fit(values, count, call->room);
+    shrink_to_fit(call->arena, values, count, call->room);
     call->columns = request->PropertyTags;
     call->column_count = count;
     response->RowData = (struct props){ count, values };
     return ecNone;
+}
+
+static bool is_absent(const struct prop *p)
+{
+    return PROP_TYPE(p->tag) == PtypErrorCode && p->u32 == (uint32_t)ecNotFound;
+}
+
+static uint32_t drop_absent(struct prop *values, uint32_t count)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_absent(&values[i]))
+            values[kept++] = values[i];
+    return kept;
 }
 
 /* [MS-OXCPRPT] 3.2.5.2.  A value that is too large stays in the list, as an error. */
@@ -169,7 +215,8 @@ enum ec rop_GetPropertiesAll(struct rop_call *call, const struct RopGetPropertie
     if (ec)
         return ec;
     choose_width(values, NULL, count, request->WantUnicode);
-    shrink_to_fit(values, count, call->room - 2);
+    count = drop_absent(values, count);
+    shrink_to_fit(call->arena, values, count, call->room - 2);
     response->PropertyValueCount = (uint16_t)count;
     response->PropertyValues = values;
     return ecNone;
@@ -262,17 +309,15 @@ enum ec rop_DeletePropertiesNoReplicate(struct rop_call *call, const struct RopD
 
 enum { NAMES_CREATE = 0x02 };
 
-/* [MS-OXCPRPT] 3.2.5.10; no names on a logon asks for all of them */
+/* [MS-OXCPRPT] 3.2.5.10; no names on a logon asks for all of them, elsewhere for none. */
 enum ec rop_GetPropertyIdsFromNames(struct rop_call *call, const struct RopGetPropertyIdsFromNamesRequest *request,
                                     struct RopGetPropertyIdsFromNamesResponse *response)
 {
     uint32_t count = request->PropertyNameCount;
     uint16_t *ids = talloc_zero_array(call->arena, uint16_t, count + 1);
     struct PropertyName *names;
-    if (count == 0 && call->object->type != OBJECT_LOGON)
-        return ecInvalidParam;
     const enum ec ec =
-        count ? store_named_ids(call->store, request->PropertyNames, count, request->Flags & NAMES_CREATE, ids)
+        count || call->object->type != OBJECT_LOGON ? store_named_ids(call->store, request->PropertyNames, count, request->Flags & NAMES_CREATE, ids)
               : store_named_all(call->arena, call->store, NULL, 0, &ids, &names, &count);
     if (ec)
         return ec;
@@ -315,11 +360,6 @@ enum ec rop_QueryNamedProperties(struct rop_call *call, const struct RopQueryNam
 /* ---- copying ---- */
 
 enum { COPY_MOVE = 0x01, COPY_NO_OVERWRITE = 0x02 };
-
-static bool is_absent(const struct prop *p)
-{
-    return PROP_TYPE(p->tag) == PtypErrorCode && p->u32 == (uint32_t)ecNotFound;
-}
 
 /* Values of one object set on another of any kind, all at once; what is absent at the source is a problem of that tag. */
 static enum ec copy_values(struct rop_call *call, const uint32_t *tags, uint32_t count, bool no_overwrite, enum ec *results)
