@@ -238,11 +238,8 @@ static bool start_listening(struct admin *a, const struct sockaddr_un *address)
 {
     unlink(address->sun_path);
     a->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const mode_t mask = umask(0177);
-    const bool ok = bind(a->listener, (const struct sockaddr *)address, sizeof *address) == 0 &&
-                    listen(a->listener, 16) == 0;
-    umask(mask);
-    return ok;
+    return fchmod(a->listener, 0600) == 0 &&               /* Linux makes the file with the socket's own mode */
+           bind(a->listener, (const struct sockaddr *)address, sizeof *address) == 0 && listen(a->listener, 16) == 0;
 }
 
 enum ec admin_open(struct admin **out, TALLOC_CTX *owner, const char *data_dir, const struct cmdlet_context *context,

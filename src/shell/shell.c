@@ -174,7 +174,7 @@ static void open_terminal(struct session *session)
     el_set(session->el, EL_CLIENTDATA, session);
     el_set(session->el, EL_PROMPT, prompt);
     el_set(session->el, EL_EDITOR, "emacs");
-    el_set(session->el, EL_ADDFN, "complete", "complete the word", complete);
+    el_wset(session->el, EL_ADDFN, L"complete", L"complete the word", complete);      /* el_set would copy, and leak */
     el_set(session->el, EL_BIND, "^I", "complete", NULL);
     open_history(session);
 }
