@@ -11,7 +11,7 @@ struct bare {
     const char *path;
     size_t size;
     uint8_t *row;
-    int64_t checked;
+    int64_t commits, checked;
 };
 
 static void need(int code, sqlite3 *db, const char *what)
@@ -69,10 +69,12 @@ struct bare *bare_open(TALLOC_CTX *owner, const char *mailbox_file)
     unlink(b->path);
     need(sqlite3_open_v2(b->path, &b->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL), b->db, b->path);
     need(sqlite3_exec(b->db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                             "CREATE TABLE message(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)", NULL, NULL, NULL),
+                             "CREATE TABLE message(id INTEGER PRIMARY KEY, fid BIGINT, cn BIGINT, delivery_time BIGINT, bytes BLOB);"
+                             "CREATE INDEX by_time ON message(fid, delivery_time); CREATE INDEX by_change ON message(fid, cn)",
+                      NULL, NULL, NULL),
          b->db, b->path);
     b->begin = prepared(b->db, "BEGIN IMMEDIATE");
-    b->insert = prepared(b->db, "INSERT INTO message(bytes) VALUES ($1)");
+    b->insert = prepared(b->db, "INSERT INTO message(fid, cn, delivery_time, bytes) VALUES (1, $1, $1, $2)");
     b->commit = prepared(b->db, "COMMIT");
     talloc_set_destructor(b, bare_close);
     return b;
@@ -93,7 +95,8 @@ unsigned bare_commit(void *bare)
 {
     struct bare *b = bare;
     run(b, b->begin);
-    need(sqlite3_bind_blob(b->insert, 1, b->row, (int)b->size, SQLITE_STATIC), b->db, b->path);
+    need(sqlite3_bind_int64(b->insert, 1, ++b->commits), b->db, b->path);
+    need(sqlite3_bind_blob(b->insert, 2, b->row, (int)b->size, SQLITE_STATIC), b->db, b->path);
     run(b, b->insert);
     run(b, b->commit);
     return 1;

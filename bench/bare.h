@@ -6,7 +6,8 @@
 
 struct bare;
 /* Commits go to a new database beside `mailbox_file`, on the same disk and with the same settings, in rows as long as the
- * average message there; pages are read from the mailbox itself, of the folder with most messages. */
+ * average message there, which an index by date and one by change number find: the least that a mailbox needs.  Pages
+ * are read from the mailbox itself, of the folder with most messages. */
 struct bare *bare_open(TALLOC_CTX *owner, const char *mailbox_file);
 const char *bare_commits(const struct bare *);   /* "SQLite commits of 2,802 bytes" */
 /* Steps of take_turns(). */
