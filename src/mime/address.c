@@ -81,12 +81,11 @@ bool mime_recipient_person(const struct letter_props *props, struct mime_person 
     return person_of(props->owner, out, letter_bytes(props, PidTagEntryId));
 }
 
-struct letter_recipient *mime_add_recipient(struct letter *letter, uint8_t type, const struct mime_person *p)
+void mime_set_recipient(struct letter_recipient *r, const struct mime_person *p)
 {
-    struct letter_recipient *r = letter_recipient_add(letter, type);
-    const struct blob id = entry_id_of(letter->owner, p);
+    const struct blob id = entry_id_of(r->props.owner, p);
     const struct prop values[] = {
-        P_I32(PidTagRecipientType, type),
+        P_I32(PidTagRecipientType, r->type),
         P_I32(PidTagObjectType, 6),
         P_I32(PidTagDisplayType, DT_MAILUSER),
         P_STR(PidTagDisplayName, p->display_name),
@@ -97,13 +96,19 @@ struct letter_recipient *mime_add_recipient(struct letter *letter, uint8_t type,
         P_STR(PidTagSmtpAddress, p->smtp),
         P_BIN(PidTagEntryId, id),
         P_BIN(PidTagRecipientEntryId, id),
-        P_BIN(PidTagSearchKey, address_search_key(letter->owner, p->address_type, p->address)),
+        P_BIN(PidTagSearchKey, address_search_key(r->props.owner, p->address_type, p->address)),
         P_I32(PidTagRecipientFlags, 1),          /* [MS-OXOCAL] 2.2.3.10.1: recipSendable */
         P_I32(PidTagRecipientTrackStatus, 0),
         P_BOOL(PidTagSendRichInfo, strcmp(p->address_type, "EX") == 0),
     };
     for (size_t i = 0; i < COUNTOF(values); i++)
         letter_set(&r->props, values[i]);
+}
+
+struct letter_recipient *mime_add_recipient(struct letter *letter, uint8_t type, const struct mime_person *p)
+{
+    struct letter_recipient *r = letter_recipient_add(letter, type);
+    mime_set_recipient(r, p);
     return r;
 }
 

@@ -42,6 +42,7 @@ enum mime_role { ROLE_SENDER, ROLE_SENT_REPRESENTING, ROLE_RECEIVED_BY, ROLE_REC
 void mime_set_person(struct letter_props *, enum mime_role, const struct mime_person *);
 /* Who is named there; strings are the letter's.  false: nobody. */
 bool mime_person_of(const struct letter_props *, enum mime_role, struct mime_person *out);
+void mime_set_recipient(struct letter_recipient *, const struct mime_person *);
 struct letter_recipient *mime_add_recipient(struct letter *, uint8_t type, const struct mime_person *);
 bool mime_recipient_person(const struct letter_props *, struct mime_person *out);
 

@@ -158,8 +158,6 @@ static void keep_headers_of(struct reader *reader, GMimeMessage *message)
 {
     char *headers = g_mime_object_get_headers(GMIME_OBJECT(message), NULL);
     keep_headers(reader, BLOB_OF(headers, strlen(headers)));
-    letter_set(&reader->letter->props, P_STR(PidTagTransportMessageHeaders,
-               talloc_strdup(reader->arena, letter_text(&reader->letter->props, PidTagTransportMessageHeaders))));
     g_free(headers);
 }
 

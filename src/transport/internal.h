@@ -1,49 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* transport/internal.h: what the files of this room share.
- *
- *   lmtp.c ──> deliver.c <── submit.c <── queue.c (what a crash has left)
- *                  ^             │
- *                  └── report.c <┘       nobody could be found: the sender is told */
+/* transport/internal.h: what this room's files share. */
 #pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "mime/mime.h"
 #include "transport/transport.h"
 
-struct queue;
+/* [MS-OXCMSG] 2.2.1.6 */
+enum { mfSubmitted = 0x04, mfUnsent = 0x08, mfFromMe = 0x20, mfResend = 0x80, mfInternet = 0x2000 };
+enum {
+    HOPS_MAX = 30,                               /* Received lines; more is a loop */
+    SUBMIT_RECIPIENTS_MAX = 5000,
+    MEGABYTE = 1024 * 1024,
+};
+
 struct lmtp;
+struct queue;
 
 struct transport {
     struct transport_config config;
+    char *hostname;                              /* mail.contoso.com */
     struct queue *queue;
     struct lmtp *lmtp;
+    struct retry *retry;
+    atomic_bool left_over;                       /* something is in the queue that nobody works on */
 };
 
 /* ---- deliver.c ---- */
-/* Into one mailbox, whose store this locks, delivered at `time` (0: now).  The letter is shared, not altered. */
-enum ec deliver_letter(struct transport *, const struct account *to, const struct letter *, uint64_t time);
-/* Has the mailbox a message with this Message-ID?  For a delivery that may have been done before a crash. */
-bool already_delivered(struct transport *, const struct account *to, const char *message_id);
-struct mime_context mime_context_of(struct transport *);
-struct mime_person person_of_account(const struct account *);
-/* Whom a recipient names: an account of ours, or NULL.  *address for those who are told about it. */
-const struct account *account_of_recipient(struct transport *, TALLOC_CTX *arena, const struct letter_recipient *,
-                                           const char **address);
 
-/* ---- submit.c ---- */
-struct failure {
-    const struct letter_recipient *recipient;
-    const char *address;
-    enum ec reason;                              /* ecNotFound: there is no such mailbox in the organisation */
+struct delivery {
+    const char *id;                              /* PidTagMessageSubmissionId; NULL: none */
+    uint64_t time;                               /* FILETIME; 0: now */
+    bool from_outside;                           /* mfInternet */
+    bool only_once;                              /* look first whether a message with this id is there */
+    uint64_t since;                              /* it would not have been delivered before */
 };
-/* Gives the letter to everybody that it names; reports go to the sender.  `again`: this may have been begun before. */
-void distribute(struct transport *, const struct account *sender, const struct letter *, bool again);
+enum ec deliver(struct transport *, const struct account *to, const struct letter *, const struct delivery *);
+struct mime_person person_of_account(const struct account *);
+struct mime_context mime_context_of(struct transport *);
 
-/* ---- report.c: [MS-OXOMSG] 2.2.2, [MS-OXCMAIL] 2.1.3.6 ---- */
-enum ec report_failures(struct transport *, const struct account *sender, const struct letter *, const struct failure *,
-                        uint32_t count);
+/* ---- queue.c: DIR/queue.db ---- */
 
-/* ---- queue.c: submissions that were accepted and are not distributed yet, in DIR/queue.db ---- */
+enum submission_state { SUBMISSION_WAITS = 0, SUBMISSION_DELIVERED = 1, SUBMISSION_FAILED = 2 };
+
+struct queued_recipient {
+    uint32_t row;                                /* of the letter's recipients */
+    struct guid mailbox;                         /* zeros: not of this organisation */
+    enum submission_state state;
+    const char *status, *reason;                 /* FAILED: "5.1.1", and a sentence */
+};
+
+struct submission {
+    struct guid id;
+    struct guid sender;                          /* mailbox of who has sent it and gets the reports */
+    struct guid mailbox;                         /* where the message lies that was submitted */
+    uint64_t fid, mid;
+    uint64_t created;                            /* FILETIME */
+    uint64_t sent_to;                            /* folder that it goes to then; 0: it is deleted */
+    bool filed;                                  /* it is there */
+    struct letter *letter;
+    struct queued_recipient *recipients;
+    uint32_t count;
+};
+
 enum ec queue_open(struct queue **out, TALLOC_CTX *owner, const char *data_dir, char **why);
-enum ec queue_add(struct queue *, struct guid sender, const struct letter *, int64_t *id);
-void queue_done(struct queue *, int64_t id);
-/* The oldest after `after`; its letter lives in `arena`.  false: none. */
-bool queue_next(TALLOC_CTX *arena, struct queue *, int64_t after, int64_t *id, struct guid *sender, struct letter **letter);
+/* On the disk when it returns.  It counts as being under way until queue_release. */
+enum ec queue_add(struct queue *, const struct submission *);
+enum ec queue_recipient_done(struct queue *, const struct submission *, uint32_t index);
+enum ec queue_filed(struct queue *, const struct submission *);
+enum ec queue_remove(struct queue *, const struct submission *);
+void queue_release(struct queue *, struct guid id);
+/* The oldest one that is not under way, behind `after`; it is under way then.  ecNotFound: none. */
+enum ec queue_take(TALLOC_CTX *arena, struct queue *, struct guid after, struct submission *out);
+
+/* ---- report.c, retry.c ---- */
+
+struct letter *report_of(TALLOC_CTX *arena, struct transport *, const struct submission *);
+
+/* Unfinished submissions are tried again every minute. */
+struct retry *retry_start(TALLOC_CTX *owner, struct transport *);
+void retry_stop(struct retry *);
+
+/* ---- lmtp.c ---- */
+
+enum ec lmtp_open(struct lmtp **out, TALLOC_CTX *owner, struct transport *, char **why);
+unsigned lmtp_port(const struct lmtp *);
+void lmtp_close(struct lmtp *);

@@ -1,31 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A submission is in here from before its sender hears "accepted" until every recipient has it or the sender was told
- * why not.  So a crash in between loses nothing: the next start goes on. */
-#include <pthread.h>
-
+/* DIR/queue.db: what was submitted and is not at all of its recipients yet.  A row is there before the client hears of
+ * success, and goes when every recipient has the message or the sender a report. */
 #include "transport/internal.h"
 
 struct queue {
     struct sql *db;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock;                        /* of all of this */
+    struct guid *under_way;                      /* submissions that a thread is working on */
+    size_t count;
 };
 
 static const struct sql_schema_step steps[] = {
     { "submissions",
       "CREATE TABLE submission("
-      "  id BIGINT NOT NULL PRIMARY KEY,"
-      "  sender BYTEA NOT NULL,"                 /* mailbox GUID */
-      "  accepted BIGINT NOT NULL,"              /* FILETIME */
-      "  letter BYTEA NOT NULL);" },
+      "  id BYTEA NOT NULL PRIMARY KEY,"
+      "  created BIGINT NOT NULL,"
+      "  sender BYTEA NOT NULL,"
+      "  mailbox BYTEA NOT NULL,"
+      "  fid BIGINT NOT NULL,"
+      "  mid BIGINT NOT NULL,"
+      "  sent_to BIGINT NOT NULL,"
+      "  filed BIGINT NOT NULL,"
+      "  letter BYTEA NOT NULL);"
+      "CREATE TABLE submission_recipient("
+      "  id BYTEA NOT NULL,"
+      "  num BIGINT NOT NULL,"
+      "  letter_row BIGINT NOT NULL,"
+      "  mailbox BYTEA NOT NULL,"
+      "  state BIGINT NOT NULL,"
+      "  status TEXT NOT NULL,"
+      "  reason TEXT NOT NULL,"
+      "  PRIMARY KEY (id, num));" },
 };
 
-static const char add_sql[] =
-    "INSERT INTO submission(id, sender, accepted, letter)"
-    " VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM submission), $1, $2, $3) RETURNING id";
-static const char done_sql[] = "DELETE FROM submission WHERE id = $1";
-static const char next_sql[] = "SELECT id, sender, letter FROM submission WHERE id > $1 ORDER BY id LIMIT 1";
-
-static int queue_close(struct queue *q)
+static int queue_free(struct queue *q)
 {
     pthread_mutex_destroy(&q->lock);
     return 0;
@@ -34,62 +42,182 @@ static int queue_close(struct queue *q)
 enum ec queue_open(struct queue **out, TALLOC_CTX *owner, const char *data_dir, char **why)
 {
     struct queue *q = talloc_zero(owner, struct queue);
-    enum ec ec = sql_open(&q->db, q, talloc_asprintf(q, "sqlite:%s/queue.db", data_dir));
+    const char *url = talloc_asprintf(q, "sqlite:%s/queue.db", data_dir);
+    pthread_mutex_init(&q->lock, NULL);
+    talloc_set_destructor(q, queue_free);
+    enum ec ec = sql_open(&q->db, q, url);
     if (!ec)
         ec = sql_schema(q->db, steps, COUNTOF(steps), "queue");
-    if (ec) {
-        *why = talloc_strdup(owner, sql_error(q->db));
+    if (ec)
+        *why = talloc_strdup(owner, sql_error(NULL));
+    *out = ec ? NULL : q;
+    if (ec)
         talloc_free(q);
-        return ec;
-    }
-    pthread_mutex_init(&q->lock, NULL);
-    talloc_set_destructor(q, queue_close);
-    *out = q;
-    return ecNone;
+    return ec;
 }
 
-enum ec queue_add(struct queue *q, struct guid sender, const struct letter *letter, int64_t *id)
+/* ---- what is under way, with the lock held ---- */
+
+static bool is_under_way(const struct queue *q, struct guid id)
+{
+    for (size_t i = 0; i < q->count; i++)
+        if (guid_equal(q->under_way[i], id))
+            return true;
+    return false;
+}
+
+static void begin(struct queue *q, struct guid id)
+{
+    q->under_way = talloc_realloc(q, q->under_way, struct guid, q->count + 1);
+    q->under_way[q->count++] = id;
+}
+
+void queue_release(struct queue *q, struct guid id)
+{
+    pthread_mutex_lock(&q->lock);
+    for (size_t i = 0; i < q->count; i++)
+        if (guid_equal(q->under_way[i], id)) {
+            q->under_way[i] = q->under_way[--q->count];
+            break;
+        }
+    pthread_mutex_unlock(&q->lock);
+}
+
+/* ---- rows ---- */
+
+static struct sql_value B_GUID(const struct guid *guid) { return B_BYTES(guid->bytes, sizeof guid->bytes); }
+
+static const char submission_insert_sql[] =
+    "INSERT INTO submission(id, created, sender, mailbox, fid, mid, sent_to, filed, letter)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)";
+static const char recipient_insert_sql[] =
+    "INSERT INTO submission_recipient(id, num, letter_row, mailbox, state, status, reason)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+static void insert(struct sql_tx *tx, const struct submission *s, struct blob letter)
+{
+    sql_exec(tx, submission_insert_sql,
+             BIND(B_GUID(&s->id), B_INT((int64_t)s->created), B_GUID(&s->sender), B_GUID(&s->mailbox), B_INT((int64_t)s->fid),
+                  B_INT((int64_t)s->mid), B_INT((int64_t)s->sent_to), B_BLOB(letter)));
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct queued_recipient *r = &s->recipients[i];
+        sql_exec(tx, recipient_insert_sql,
+                 BIND(B_GUID(&s->id), B_INT(i), B_INT(r->row), B_GUID(&r->mailbox), B_INT(r->state),
+                      B_TEXT(r->status ? r->status : ""), B_TEXT(r->reason ? r->reason : "")));
+    }
+}
+
+enum ec queue_add(struct queue *q, const struct submission *s)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
-    const struct blob packed = letter_pack(arena, letter);
+    const struct blob letter = letter_pack(arena, s->letter);
     pthread_mutex_lock(&q->lock);
     struct sql_tx tx = sql_begin(q->db);
-    *id = sql_int(&tx, add_sql, BIND(B_BYTES(sender.bytes, sizeof sender.bytes), B_INT((int64_t)filetime_now()), B_BLOB(packed)));
+    insert(&tx, s, letter);
     const enum ec ec = sql_end(&tx);
+    if (!ec)
+        begin(q, s->id);
     pthread_mutex_unlock(&q->lock);
     talloc_free(arena);
     return ec;
 }
 
-/* What cannot be taken out now is found by the next start, which then sees that it was delivered. */
-void queue_done(struct queue *q, int64_t id)
+static enum ec change(struct queue *q, const char *const *statements, size_t count, struct sql_bind values)
 {
     pthread_mutex_lock(&q->lock);
     struct sql_tx tx = sql_begin(q->db);
-    sql_exec(&tx, done_sql, BIND(B_INT(id)));
+    for (size_t i = 0; i < count; i++)
+        sql_exec(&tx, statements[i], values);
     const enum ec ec = sql_end(&tx);
     pthread_mutex_unlock(&q->lock);
-    if (ec)
-        log_line(LOG_ERROR, "queue", "submission %lld is done but stays in the queue: %s", (long long)id, ec_text(ec));
+    return ec;
 }
 
-bool queue_next(TALLOC_CTX *arena, struct queue *q, int64_t after, int64_t *id, struct guid *sender, struct letter **letter)
+enum ec queue_recipient_done(struct queue *q, const struct submission *s, uint32_t index)
 {
+    static const char *const sql[] = {
+        "UPDATE submission_recipient SET state = $3, status = $4, reason = $5 WHERE id = $1 AND num = $2" };
+    const struct queued_recipient *r = &s->recipients[index];
+    return change(q, sql, COUNTOF(sql), BIND(B_GUID(&s->id), B_INT(index), B_INT(r->state), B_TEXT(r->status ? r->status : ""),
+                                             B_TEXT(r->reason ? r->reason : "")));
+}
+
+enum ec queue_filed(struct queue *q, const struct submission *s)
+{
+    static const char *const sql[] = { "UPDATE submission SET filed = 1 WHERE id = $1" };
+    return change(q, sql, COUNTOF(sql), BIND(B_GUID(&s->id)));
+}
+
+enum ec queue_remove(struct queue *q, const struct submission *s)
+{
+    static const char *const sql[] = { "DELETE FROM submission_recipient WHERE id = $1",
+                                       "DELETE FROM submission WHERE id = $1" };
+    return change(q, sql, COUNTOF(sql), BIND(B_GUID(&s->id)));
+}
+
+/* ---- reading ---- */
+
+static const char submissions_sql[] =
+    "SELECT id, created, sender, mailbox, fid, mid, sent_to, filed FROM submission WHERE id > $1 ORDER BY id";
+static const char letter_sql[] = "SELECT letter FROM submission WHERE id = $1";
+static const char recipients_sql[] =
+    "SELECT letter_row, mailbox, state, status, reason FROM submission_recipient WHERE id = $1 ORDER BY num";
+
+static struct guid guid_column(struct sql_rows *rows, unsigned column)
+{
+    struct guid guid = { { 0 } };
+    const struct blob bytes = sql_col_blob(rows, column);
+    if (bytes.size == sizeof guid.bytes)
+        memcpy(guid.bytes, bytes.data, sizeof guid.bytes);
+    return guid;
+}
+
+static bool next_row(struct queue *q, struct sql_tx *tx, struct guid after, struct submission *s)
+{
+    struct sql_rows rows = sql_query(tx, submissions_sql, BIND(B_GUID(&after)));
     bool found = false;
-    pthread_mutex_lock(&q->lock);
-    struct sql_tx tx = sql_read(q->db);
-    struct sql_rows rows = sql_query(&tx, next_sql, BIND(B_INT(after)));
-    if (sql_next(&rows)) {
-        const struct blob guid = sql_col_blob(&rows, 1);
-        found = guid.size == sizeof sender->bytes;
-        *id = sql_col_int(&rows, 0);
-        memcpy(sender->bytes, guid.data, found ? guid.size : 0);
-        *letter = NULL;
-        if (letter_unpack(arena, sql_col_blob_copy(arena, &rows, 2), letter))
-            log_line(LOG_ERROR, "queue", "submission %lld is damaged", (long long)*id);
+    while (!found && sql_next(&rows)) {
+        s->id = guid_column(&rows, 0);
+        s->created = (uint64_t)sql_col_int(&rows, 1);
+        s->sender = guid_column(&rows, 2);
+        s->mailbox = guid_column(&rows, 3);
+        s->fid = (uint64_t)sql_col_int(&rows, 4);
+        s->mid = (uint64_t)sql_col_int(&rows, 5);
+        s->sent_to = (uint64_t)sql_col_int(&rows, 6);
+        s->filed = sql_col_int(&rows, 7);
+        found = !is_under_way(q, s->id);
     }
     sql_done(&rows);
-    sql_end(&tx);
-    pthread_mutex_unlock(&q->lock);
     return found;
+}
+
+static void read_recipients(TALLOC_CTX *arena, struct sql_tx *tx, struct submission *s)
+{
+    struct sql_rows rows = sql_query(tx, recipients_sql, BIND(B_GUID(&s->id)));
+    while (sql_next(&rows)) {
+        s->recipients = talloc_realloc(arena, s->recipients, struct queued_recipient, s->count + 1);
+        s->recipients[s->count++] = (struct queued_recipient){
+            .row = (uint32_t)sql_col_int(&rows, 0), .mailbox = guid_column(&rows, 1),
+            .state = (enum submission_state)sql_col_int(&rows, 2), .status = sql_col_text_copy(arena, &rows, 3),
+            .reason = sql_col_text_copy(arena, &rows, 4) };
+    }
+    sql_done(&rows);
+}
+
+enum ec queue_take(TALLOC_CTX *arena, struct queue *q, struct guid after, struct submission *s)
+{
+    *s = (struct submission){ 0 };
+    struct blob letter = { 0 };
+    pthread_mutex_lock(&q->lock);
+    struct sql_tx tx = sql_read(q->db);
+    const bool found = next_row(q, &tx, after, s);
+    if (found) {
+        letter = sql_blob(arena, &tx, letter_sql, BIND(B_GUID(&s->id)));
+        read_recipients(arena, &tx, s);
+    }
+    const enum ec ec = sql_end(&tx);
+    if (!ec && found)
+        begin(q, s->id);
+    pthread_mutex_unlock(&q->lock);
+    return ec ? ec : found ? letter_unpack(arena, letter, &s->letter) : ecNotFound;
 }

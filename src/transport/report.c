@@ -1,124 +1,135 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reports that a mail could not be delivered: [MS-OXOMSG] 2.2.2, 2.1.3; class REPORT.IPM.Note.NDR. */
+/* The report to a sender about recipients who did not get the message: [MS-OXOMSG] 2.2.2, [MS-OXCMAIL] 2.1.3.6.1.
+ *
+ *     REPORT.IPM.Note.NDR -+- one recipient for each who failed, with its codes
+ *                          +- the message itself, embedded */
+#include <stdlib.h>
+
 #include "transport/internal.h"
 #include "wire/entry_id.h"
 
-enum { ATTACH_EMBEDDED = 5, RECIPIENT_TO = 1 };
-enum { REASON_TRANSFER_FAILED = 0, REASON_TRANSFER_IMPOSSIBLE = 1 };             /* X.400, as MAPI has them */
-enum { DIAGNOSTIC_UNKNOWN_RECIPIENT = 1, DIAGNOSTIC_NONE = -1 };
+enum { ATTACH_EMBEDDED = 5, BODY_IS_PLAIN = 1, REASON_TRANSFER_IMPOSSIBLE = 1, DIAGNOSTIC_UNRECOGNIZED = 0, CP_UTF8 = 65001 };
 
-static const struct reason {
-    enum ec ec;
-    uint32_t reason;
-    int32_t diagnostic;
-    uint32_t status;                             /* 5.1.1 as 511 */
-    const char *status_text, *sentence;
-} reasons[] = {
-    { ecNotFound, REASON_TRANSFER_IMPOSSIBLE, DIAGNOSTIC_UNKNOWN_RECIPIENT, 511, "5.1.1",
-      "there is no mailbox with this address in this organisation, and this server does not send mail to others" },
-    { ecQuotaExceeded, REASON_TRANSFER_FAILED, DIAGNOSTIC_NONE, 522, "5.2.2", "the mailbox is full" },
-    { ecTooBig, REASON_TRANSFER_FAILED, DIAGNOSTIC_NONE, 523, "5.2.3", "the message is too large for the mailbox" },
-    { ecMsgCycle, REASON_TRANSFER_IMPOSSIBLE, DIAGNOSTIC_NONE, 546, "5.4.6", "the message has been through too many servers" },
-    { ecNone, REASON_TRANSFER_FAILED, DIAGNOSTIC_NONE, 530, "5.3.0", "the mailbox cannot be written" },
-};
-
-static const struct reason *reason_of(enum ec ec)
+/* "5.1.1" as 511: [MS-OXCMAIL] 2.2.3.7.1.3 */
+static uint32_t status_code(const char *status)
 {
-    const struct reason *r = reasons;
-    while (r->ec != ecNone && r->ec != ec)
-        r++;
-    return r;
+    uint32_t code = 0;
+    for (const char *c = status; *c; c++)
+        code = *c >= '0' && *c <= '9' ? code * 10 + (uint32_t)(*c - '0') : code;
+    return code;
 }
 
-static const char *subject_of(const struct letter *letter)
+static void add_failed(struct letter *report, const struct letter *original, const struct queued_recipient *r)
 {
-    const char *subject = letter_text(&letter->props, PidTagSubject);
-    return subject ? subject : "";
+    struct mime_person p = { "", "SMTP", "", "" };
+    const bool known = r->row < original->recipient_count && mime_recipient_person(&original->recipients[r->row]->props, &p);
+    const uint32_t code = status_code(r->status);
+    if (!known)
+        return;
+    p.smtp = p.smtp ? p.smtp : "";
+    struct letter_props *props = &mime_add_recipient(report, 1, &p)->props;
+    letter_set(props, P_I32(PidTagNonDeliveryReportReasonCode, REASON_TRANSFER_IMPOSSIBLE));
+    letter_set(props, P_I32(PidTagNonDeliveryReportDiagCode, code / 10 == 51 ? DIAGNOSTIC_UNRECOGNIZED : UINT32_MAX));
+    letter_set(props, P_I32(PidTagNonDeliveryReportStatusCode, code));
+    letter_set(props, P_STR(PidTagReportText, r->reason));
+    letter_set(props, P_STR(PidTagSupplementaryInfo, talloc_asprintf(report->owner, "<#%s smtp;550 %s %s>", r->status, r->status,
+                                                                     r->reason)));
+    letter_set(props, P_TIME(PidTagReportTime, filetime_now()));
 }
 
-static char *sentence_for(TALLOC_CTX *arena, const struct failure *f)
+static const char *text_of(TALLOC_CTX *arena, const struct transport *t, const struct submission *s)
 {
-    const struct reason *r = reason_of(f->reason);
-    return talloc_asprintf(arena, "%s: %s (%s)", f->address, r->sentence, r->status_text);
+    const char *subject = letter_text(&s->letter->props, PidTagSubject);
+    char *text = talloc_strdup(arena, "Your message did not reach some or all of the intended recipients.\r\n\r\n");
+    text = talloc_asprintf_append(text, "      Subject:  %s\r\n      Sent:     %s\r\n\r\n"
+                                  "The following recipients cannot be reached:\r\n\r\n", subject ? subject : "",
+                                  filetime_text(arena, s->created));
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct queued_recipient *r = &s->recipients[i];
+        struct mime_person p;
+        if (r->state != SUBMISSION_FAILED || r->row >= s->letter->recipient_count ||
+            !mime_recipient_person(&s->letter->recipients[r->row]->props, &p))
+            continue;
+        text = talloc_asprintf_append(text, "      %s (%s)\r\n            %s\r\n            <%s #%s>\r\n\r\n", p.display_name,
+                                      p.smtp ? p.smtp : p.address, r->reason, t->hostname, r->status);
+    }
+    return text;
 }
 
-static char *body_of(TALLOC_CTX *arena, const struct letter *original, const struct failure *failures, uint32_t count)
+static void copy_text(struct letter_props *to, uint32_t to_tag, const struct letter_props *from, uint32_t from_tag)
 {
-    char *text = talloc_asprintf(arena, "Your message could not be delivered to everybody.\r\n\r\n  Subject: %s\r\n\r\n",
-                                 subject_of(original));
-    for (uint32_t i = 0; i < count; i++)
-        text = talloc_asprintf_append(text, "  %s\r\n", sentence_for(arena, &failures[i]));
-    return talloc_strdup_append(text, "\r\nThe message itself is attached.\r\n");
+    if (letter_text(from, from_tag))
+        letter_set(to, P_STR(to_tag, letter_text(from, from_tag)));
 }
 
-/* The rows of the report's recipient table are those who did not get it. */
-static void add_failure(struct letter *report, const struct failure *f)
+static void copy_bytes(struct letter_props *to, uint32_t to_tag, const struct letter_props *from, uint32_t from_tag)
 {
-    const struct reason *r = reason_of(f->reason);
-    struct letter_recipient *row = letter_recipient_add(report, RECIPIENT_TO);
-    for (uint32_t i = 0; i < f->recipient->props.count; i++)
-        letter_set(&row->props, f->recipient->props.values[i]);
-    letter_set(&row->props, P_I32(PidTagNonDeliveryReportReasonCode, r->reason));
-    letter_set(&row->props, P_I32(PidTagNonDeliveryReportDiagCode, r->diagnostic));
-    letter_set(&row->props, P_I32(PidTagNonDeliveryReportStatusCode, r->status));
-    letter_set(&row->props, P_TIME(PidTagReportTime, filetime_now()));
-    letter_set(&row->props, P_STR(PidTagReportText, sentence_for(report->owner, f)));
-    letter_set(&row->props, P_STR(PidTagSupplementaryInfo, talloc_asprintf(report->owner, "<%s>", r->status_text)));
+    if (letter_bytes(from, from_tag).size)
+        letter_set(to, P_BIN(to_tag, letter_bytes(from, from_tag)));
 }
 
-static void attach_original(struct letter *report, const struct letter *original)
+/* [MS-OXOMSG] 2.2.2: what the report says about the message. */
+static void set_original(struct letter_props *props, const struct submission *s)
 {
+    const struct letter_props *original = &s->letter->props;
+    copy_text(props, PidTagOriginalSubject, original, PidTagSubject);
+    copy_text(props, PidTagOriginalMessageClass, original, PidTagMessageClass);
+    copy_text(props, PidTagOriginalMessageId, original, PidTagInternetMessageId);
+    copy_text(props, PidTagInReplyToId, original, PidTagInternetMessageId);
+    copy_text(props, PidTagOriginalSenderName, original, PidTagSenderName);
+    copy_text(props, PidTagConversationTopic, original, PidTagConversationTopic);
+    copy_bytes(props, PidTagOriginalSenderEntryId, original, PidTagSenderEntryId);
+    copy_bytes(props, PidTagConversationIndex, original, PidTagConversationIndex);
+    copy_bytes(props, PidTagReportTag, original, PidTagReportTag);
+    copy_bytes(props, PidTagParentKey, original, PidTagSearchKey);
+    letter_set(props, P_TIME(PidTagOriginalSubmitTime, s->created));
+    letter_set(props, P_BOOL(PidTagConversationIndexTracking, true));
+}
+
+static void attach_original(struct letter *report, const struct submission *s)
+{
+    const char *subject = letter_text(&s->letter->props, PidTagSubject);
     struct letter_attachment *a = letter_attachment_add(report);
     letter_set(&a->props, P_I32(PidTagAttachMethod, ATTACH_EMBEDDED));
-    letter_set(&a->props, P_STR(PidTagDisplayName, subject_of(original)));
-    letter_set(&a->props, P_I32(PidTagRenderingPosition, -1));
-    a->embedded = letter_share(report->owner, original);
+    letter_set(&a->props, P_I32(PidTagRenderingPosition, UINT32_MAX));
+    letter_set(&a->props, P_STR(PidTagDisplayName, subject ? subject : "Message"));
+    letter_set(&a->props, P_STR(PidTagAttachMimeTag, "message/rfc822"));
+    a->embedded = s->letter;
 }
 
-static void copy_text(struct letter *to, uint32_t tag, const struct letter *from, uint32_t from_tag)
-{
-    const char *text = letter_text(&from->props, from_tag);
-    if (text)
-        letter_set(&to->props, P_STR(tag, text));
-}
-
-static struct letter *make_report(TALLOC_CTX *arena, const struct account *sender, const struct letter *original,
-                                  const struct failure *failures, uint32_t count)
+struct letter *report_of(TALLOC_CTX *arena, struct transport *t, const struct submission *s)
 {
     struct letter *report = letter_new(arena);
-    const struct prop *submitted = letter_find(&original->props, PidTagClientSubmitTime);
-    const char *at = strrchr(sender->primary_smtp, '@');
-    const struct mime_person system = { "Mail Delivery System", "SMTP",
-                                        talloc_asprintf(arena, "postmaster%s", at ? at : "@localhost"), NULL };
-    mime_set_person(&report->props, ROLE_SENDER, &system);
-    mime_set_person(&report->props, ROLE_SENT_REPRESENTING, &system);
-    mime_set_subject(&report->props, talloc_asprintf(arena, "Undeliverable: %s", subject_of(original)));
-    letter_set(&report->props, P_STR(PidTagMessageClass, "REPORT.IPM.Note.NDR"));
-    letter_set(&report->props, P_STR(PidTagBody, body_of(arena, original, failures, count)));
-    letter_set(&report->props, P_TIME(PidTagReportTime, filetime_now()));
-    letter_set(&report->props, P_TIME(PidTagClientSubmitTime, filetime_now()));
-    letter_set(&report->props, P_I32(PidTagAutoResponseSuppress, -1));          /* nothing answers a report */
-    copy_text(report, PidTagOriginalSubject, original, PidTagSubject);
-    copy_text(report, PidTagOriginalDisplayTo, original, PidTagDisplayTo);
-    copy_text(report, PidTagOriginalDisplayCc, original, PidTagDisplayCc);
-    copy_text(report, PidTagOriginalMessageId, original, PidTagInternetMessageId);
-    copy_text(report, PidTagInReplyToId, original, PidTagInternetMessageId);
-    if (submitted)
-        letter_set(&report->props, P_TIME(PidTagOriginalSubmitTime, submitted->u64));
-    for (uint32_t i = 0; i < count; i++)
-        add_failure(report, &failures[i]);
-    attach_original(report, original);
+    const struct org_settings *settings = org_settings(t->config.org, arena);
+    const char *domain = settings->hostname, *subject = letter_text(&s->letter->props, PidTagSubject);
+    char guid[GUID_TEXT_SIZE];
+    for (size_t i = 0; i < settings->domain_count; i++)
+        domain = settings->domains[i].is_default ? settings->domains[i].domain : domain;
+    const char *postmaster = talloc_asprintf(arena, "postmaster@%s", domain);
+    const struct mime_person from = { "Mail Delivery System", "SMTP", postmaster, postmaster };
+    const uint64_t now = filetime_now();
+    const struct prop values[] = {
+        P_STR(PidTagMessageClass, "REPORT.IPM.Note.NDR"),
+        P_STR(PidTagBody, text_of(arena, t, s)),
+        P_I32(PidTagNativeBody, BODY_IS_PLAIN),
+        P_I32(PidTagInternetCodepage, CP_UTF8),
+        P_I32(PidTagImportance, 1),
+        P_I32(PidTagSensitivity, 0),
+        P_TIME(PidTagReportTime, now),
+        P_TIME(PidTagClientSubmitTime, now),
+        P_STR(PidTagReportingMessageTransferAgent, t->hostname),
+        P_STR(PidTagInternetMessageId, talloc_asprintf(arena, "<%s@%s>", guid_text(guid_random(), guid), domain)),
+        P_I32(PidTagAutoResponseSuppress, UINT32_MAX),
+    };
+    for (size_t i = 0; i < COUNTOF(values); i++)
+        letter_set(&report->props, values[i]);
+    set_original(&report->props, s);
+    mime_set_subject(&report->props, talloc_asprintf(arena, "Undeliverable: %s", subject ? subject : ""));
+    mime_set_person(&report->props, ROLE_SENDER, &from);
+    mime_set_person(&report->props, ROLE_SENT_REPRESENTING, &from);
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->recipients[i].state == SUBMISSION_FAILED)
+            add_failed(report, s->letter, &s->recipients[i]);
+    attach_original(report, s);
     return report;
-}
-
-enum ec report_failures(struct transport *t, const struct account *sender, const struct letter *original,
-                        const struct failure *failures, uint32_t count)
-{
-    TALLOC_CTX *arena = talloc_new(NULL);
-    const struct letter *report = make_report(arena, sender, original, failures, count);
-    const enum ec ec = deliver_letter(t, sender, report, 0);
-    if (ec)
-        log_line(LOG_ERROR, "submit", "%s cannot be told that a message was not delivered: %s", sender->primary_smtp, ec_text(ec));
-    talloc_free(arena);
-    return ec;
 }

@@ -1,173 +1,382 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sending: [MS-OXOMSG] 3.2.5.1.
- *
- *   check the sender -> letter -> queue (from here on it cannot get lost) -> the sender's own copy is filed
- *                                   -> each recipient, or a report to the sender -> out of the queue
- *
- * One store is locked at a time: the sender's is let go before the first recipient's is taken. */
+/* What a client submits: [MS-OXOMSG] 3.2.5.1.  First everything that can refuse it is looked at, then it is in the queue,
+ * and from there on it gets to all of its recipients or its sender gets a report. */
 #include "transport/internal.h"
-#include "wire/entry_id.h"
 
-enum { RECIPIENT_BCC = 3, RECIPIENT_TYPE = 0x0F, RECIPIENT_DONE = 0x80 };       /* [MS-OXCMSG] 2.2.3.1.2 */
-enum { mfSubmitted = 0x04, mfUnsent = 0x08, mfFromMe = 0x20 };
+enum { TO = 1, CC = 2, BCC = 3, TYPE_MASK = 0x0F, FAILED_BEFORE = 0x10, SUCCEEDED_BEFORE = 0x80 };
+enum { SUPPRESS_RECEIPT = 0x01 };
 
-/* ---- whose name stands on it ---- */
+/* ---- who sends: [MS-OXOMSG] 3.2.5.1.1, 3.2.5.1.2 ---- */
 
-static bool names_another(struct transport *t, TALLOC_CTX *arena, const struct letter *letter, enum mime_role role,
-                          const struct account *sender)
+static const struct account *account_of(struct transport *t, TALLOC_CTX *arena, const struct mime_person *p)
 {
-    struct mime_person person;
-    if (!mime_person_of(&letter->props, role, &person) || !person.address || !*person.address)
-        return false;
-    const struct account *a = strcasecmp(person.address_type, "EX") == 0
-                                  ? directory_by_legacy_dn(t->config.directory, arena, person.address)
-                                  : directory_by_smtp(t->config.directory, arena, person.address);
-    return !a || !guid_equal(a->guid, sender->guid);
+    if (strcasecmp(p->address_type, "EX") == 0)
+        return directory_by_legacy_dn(t->config.directory, arena, p->address);
+    return strcasecmp(p->address_type, "SMTP") == 0 ? directory_by_smtp(t->config.directory, arena, p->address) : NULL;
 }
 
-static char *new_message_id(TALLOC_CTX *arena, const struct account *sender)
+/* Who is in From must be who sends; nobody can be given the right to send as somebody else. */
+static enum ec check_sender(struct transport *t, struct letter *letter, const struct account *sender)
 {
-    char text[GUID_TEXT_SIZE];
-    const char *at = strrchr(sender->primary_smtp, '@');
-    return talloc_asprintf(arena, "<%s%s>", guid_text(guid_random(), text), at ? at : "@localhost");
+    struct mime_person from, is = person_of_account(sender);
+    if (mime_person_of(&letter->props, ROLE_SENT_REPRESENTING, &from)) {
+        const struct account *a = account_of(t, letter->owner, &from);
+        if (!a || !guid_equal(a->mailbox_guid, sender->mailbox_guid))
+            return ecSendAsDenied;
+    }
+    mime_set_person(&letter->props, ROLE_SENDER, &is);
+    mime_set_person(&letter->props, ROLE_SENT_REPRESENTING, &is);
+    return ecNone;
 }
 
-/* What the server says about a message that leaves: [MS-OXOMSG] 3.2.4.1, 3.2.5.1.1 */
-static void complete(struct letter *letter, const struct account *sender)
+/* ---- who gets it ---- */
+
+static void fail(struct queued_recipient *r, const char *status, const char *reason)
 {
-    const struct mime_person me = person_of_account(sender);
-    mime_set_person(&letter->props, ROLE_SENDER, &me);
-    mime_set_person(&letter->props, ROLE_SENT_REPRESENTING, &me);
-    letter_set(&letter->props, P_TIME(PidTagClientSubmitTime, filetime_now()));
-    letter_set(&letter->props, P_STR(PidTagInternetMessageId, new_message_id(letter->owner, sender)));
-    if (!letter_find(&letter->props, PidTagConversationIndex))
-        letter_set(&letter->props, P_BIN(PidTagConversationIndex,
-                                         mime_conversation_index(letter->owner, filetime_now(), guid_random())));
+    r->state = SUBMISSION_FAILED;
+    r->status = status;
+    r->reason = reason;
 }
 
-/* ---- everybody who is to have it ---- */
-
-/* A blind copy names nobody but the one who gets it. */
-static struct letter *without_blind_copies(TALLOC_CTX *arena, const struct letter *letter)
+static bool is_ours(const struct org_settings *settings, const char *address)
 {
-    struct letter *copy = letter_share(arena, letter);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < copy->recipient_count; i++)
-        if ((copy->recipients[i]->type & RECIPIENT_TYPE) != RECIPIENT_BCC)
-            copy->recipients[kept++] = copy->recipients[i];
-    copy->recipient_count = kept;
-    letter_unset(&copy->props, PidTagDisplayBcc);
-    return copy;
+    const struct org_domain *domain = org_domain_of(settings, address);
+    return domain && domain->type == ORG_AUTHORITATIVE;
 }
 
-static bool named_before(const struct account *const *done, uint32_t count, const struct account *a)
+static void say_why_not(struct transport *t, TALLOC_CTX *arena, struct queued_recipient *r, const struct mime_person *p)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (guid_equal(done[i]->guid, a->guid))
+    const struct org_settings *settings = org_settings(t->config.org, arena);
+    const bool ex = strcasecmp(p->address_type, "EX") == 0, smtp = strcasecmp(p->address_type, "SMTP") == 0;
+    if (!ex && !smtp)
+        fail(r, "5.1.2", "Addresses of this type cannot be delivered.");
+    else if (ex || !strchr(p->address, '@') || is_ours(settings, p->address))
+        fail(r, "5.1.1", "There is no mailbox with this address.");
+    else
+        fail(r, "5.4.4", "The address is outside of this organization, and this server does not send mail there.");
+}
+
+static bool is_among(const struct submission *s, struct guid mailbox)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        if (guid_equal(s->recipients[i].mailbox, mailbox))
             return true;
     return false;
 }
 
-void distribute(struct transport *t, const struct account *sender, const struct letter *letter, bool again)
+static enum ec add_recipient(struct transport *t, struct submission *s, uint32_t row)
+{
+    struct letter_recipient *to = s->letter->recipients[row];
+    struct queued_recipient r = { .row = row };
+    struct mime_person p;
+    if (!mime_recipient_person(&to->props, &p))
+        return ecInvalidRecips;
+    const struct account *a = account_of(t, s->letter->owner, &p);
+    if (a && is_among(s, a->mailbox_guid))
+        return ecNone;
+    if (a) {
+        const struct mime_person is = person_of_account(a);
+        const uint8_t type = to->type;
+        to->type &= TYPE_MASK;
+        mime_set_recipient(to, &is);
+        to->type = type;
+        r.mailbox = a->mailbox_guid;
+    } else
+        say_why_not(t, s->letter->owner, &r, &p);
+    s->recipients[s->count++] = r;
+    return ecNone;
+}
+
+/* [MS-OXOMSG] 3.2.5.1: a message that is sent again goes to those who did not get it before. */
+static bool is_meant(uint8_t type, bool resend)
+{
+    const uint8_t kind = type & TYPE_MASK;
+    if (kind < TO || kind > BCC)
+        return false;
+    return !resend || (type & FAILED_BEFORE && !(type & SUCCEEDED_BEFORE));
+}
+
+static enum ec add_recipients(struct transport *t, struct submission *s, bool resend)
+{
+    struct letter *letter = s->letter;
+    if (letter->recipient_count > SUBMIT_RECIPIENTS_MAX)
+        return ecTooManyRecips;
+    s->recipients = talloc_array(letter->owner, struct queued_recipient, letter->recipient_count);
+    enum ec ec = ecNone;
+    for (uint32_t i = 0; i < letter->recipient_count && !ec; i++)
+        if (is_meant(letter->recipients[i]->type, resend))
+            ec = add_recipient(t, s, i);
+    return ec ? ec : s->count ? ecNone : ecNoRecipients;
+}
+
+/* ---- what the server writes on it: [MS-OXOMSG] 3.2.5.1 ---- */
+
+static const uint32_t stamps[] = {
+    PidTagSenderName, PidTagSenderEntryId, PidTagSenderSearchKey, PidTagSenderAddressType, PidTagSenderEmailAddress,
+    PidTagSenderSmtpAddress, PidTagSentRepresentingName, PidTagSentRepresentingEntryId, PidTagSentRepresentingSearchKey,
+    PidTagSentRepresentingAddressType, PidTagSentRepresentingEmailAddress, PidTagSentRepresentingSmtpAddress,
+    PidTagClientSubmitTime, PidTagInternetMessageId, PidTagConversationIndex, PidTagConversationTopic,
+    PidTagConversationIndexTracking, PidTagContentFilterSpamConfidenceLevel, PidTagSearchKey,
+};
+
+static void stamp(struct transport *t, struct submission *s)
+{
+    struct letter_props *props = &s->letter->props;
+    char guid[GUID_TEXT_SIZE];
+    const char *topic = letter_text(props, PidTagNormalizedSubject);
+    letter_set(props, P_TIME(PidTagClientSubmitTime, s->created));
+    letter_set(props, P_I32(PidTagContentFilterSpamConfidenceLevel, -1));
+    letter_unset(props, PidTagTransportMessageHeaders);
+    if (!letter_text(props, PidTagInternetMessageId))
+        letter_set(props, P_STR(PidTagInternetMessageId,
+                   talloc_asprintf(props->owner, "<%s@%s>", guid_text(s->id, guid), t->hostname)));
+    if (!letter_bytes(props, PidTagSearchKey).size)
+        letter_set(props, P_BIN(PidTagSearchKey, blob_copy(props->owner, BLOB_OF(s->id.bytes, sizeof s->id.bytes))));
+    if (!letter_find(props, PidTagConversationTopic))
+        letter_set(props, P_STR(PidTagConversationTopic, topic ? topic : ""));
+    if (!letter_bytes(props, PidTagConversationIndex).size) {
+        letter_set(props, P_BIN(PidTagConversationIndex, mime_conversation_index(props->owner, s->created, guid_random())));
+        letter_set(props, P_BOOL(PidTagConversationIndexTracking, true));
+    }
+}
+
+/* ---- where the sender's own copy goes ---- */
+
+static uint64_t folder_of_server_id(TALLOC_CTX *arena, struct blob value)
+{
+    struct wire_in in = wire_in(arena, value);
+    struct ServerId id;
+    return wire_get(&in, &ServerId_wire, &id) && id.Ours ? id.FolderId : 0;
+}
+
+/* [MS-OXOMSG] 2.2.3.8, 2.2.3.10; who says neither means Sent Items. */
+static uint64_t place_for_sent(TALLOC_CTX *arena, struct store_message *message)
+{
+    const uint32_t tags[] = { PidTagDeleteAfterSubmit, PidTagSentMailSvrEID };
+    struct prop values[COUNTOF(tags)];
+    struct store_folder row;
+    if (store_message_get(arena, message, tags, COUNTOF(tags), STORE_VALUE_LIMIT, values))
+        return STORE_FID(SPECIAL_SENT_ITEMS);
+    const uint64_t fid = values[1].tag == PidTagSentMailSvrEID ? folder_of_server_id(arena, values[1].bin) : 0;
+    if (fid && store_folder_row(arena, store_message_store(message), fid, &row) == ecNone)
+        return fid;
+    return values[0].tag == PidTagDeleteAfterSubmit && values[0].b ? 0 : STORE_FID(SPECIAL_SENT_ITEMS);
+}
+
+static enum ec write_stamps(struct store_message *message, const struct letter *letter)
+{
+    struct prop values[COUNTOF(stamps) + 1];
+    enum ec results[COUNTOF(values)];
+    uint32_t count = 0;
+    bool changed;
+    for (size_t i = 0; i < COUNTOF(stamps); i++) {
+        const struct prop *p = letter_find(&letter->props, stamps[i]);
+        if (p)
+            values[count++] = *p;
+    }
+    values[count++] = P_TIME(PidTagMessageDeliveryTime, filetime_now());
+    store_message_flags(message, mfFromMe, mfUnsent | mfSubmitted | mfResend);
+    enum ec ec = store_message_set(message, values, count, results);
+    if (!ec)
+        ec = store_message_save(message, true, NULL);
+    if (!ec)
+        ec = store_message_set_read(message, SUPPRESS_RECEIPT, &changed);
+    return ec;
+}
+
+static enum ec move_to(struct store *st, const struct submission *s)
+{
+    bool partial;
+    if (!s->sent_to)
+        return store_messages_delete(st, s->fid, &s->mid, 1, true, &partial);
+    return s->sent_to == s->fid ? ecNone : store_messages_move(st, s->fid, s->sent_to, &s->mid, 1, false, NULL, &partial);
+}
+
+/* The message is open and its store locked. */
+static enum ec file(struct transport *t, struct submission *s, struct store_message *message)
+{
+    enum ec ec = s->sent_to ? write_stamps(message, s->letter) : ecNone;
+    if (!ec)
+        ec = move_to(store_message_store(message), s);
+    if (!ec)
+        ec = queue_filed(t->queue, s);
+    s->filed = !ec;
+    if (ec)
+        log_line(LOG_WARNING, "transport", "a submitted message is still in its folder: %s", ec_text(ec));
+    return ec;
+}
+
+/* ---- delivering ---- */
+
+static struct letter *for_recipients(TALLOC_CTX *arena, const struct letter *from)
+{
+    struct letter *letter = letter_share(arena, from);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < letter->recipient_count; i++)
+        if ((letter->recipients[i]->type & TYPE_MASK) != BCC) {
+            letter->recipients[count] = letter->recipients[i];
+            letter->recipients[count]->type &= TYPE_MASK;
+            letter_set(&letter->recipients[count]->props, P_I32(PidTagRecipientType, letter->recipients[count]->type));
+            count++;
+        }
+    letter->recipient_count = count;
+    return letter;
+}
+
+static void deliver_to(struct transport *t, struct submission *s, struct queued_recipient *r, const struct letter *letter,
+                       const struct delivery *how)
+{
+    const struct account *a = directory_by_mailbox_guid(t->config.directory, letter->owner, r->mailbox);
+    if (!a) {
+        fail(r, "5.1.1", "There is no mailbox with this address any more.");
+        return;
+    }
+    const enum ec ec = deliver(t, a, letter, how);
+    if (!ec)
+        r->state = SUBMISSION_DELIVERED;
+    else
+        fail(r, ec == ecDiskFull || ec == ecQuotaExceeded ? "5.2.2" : "5.3.0",
+             talloc_asprintf(s->letter->owner, "The mailbox could not be written: %s.", ec_text(ec)));
+}
+
+static bool has_failed(const struct submission *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->recipients[i].state == SUBMISSION_FAILED)
+            return true;
+    return false;
+}
+
+/* A report about a report would go round for ever. */
+static enum ec report(struct transport *t, TALLOC_CTX *arena, const struct submission *s, struct delivery how)
+{
+    const struct account *sender = directory_by_mailbox_guid(t->config.directory, arena, s->sender);
+    const char *class = letter_text(&s->letter->props, PidTagMessageClass);
+    if (!sender || (class && text_is_prefix(class, "REPORT."))) {
+        log_line(LOG_WARNING, "transport", "nobody is told about a message that could not be delivered");
+        return ecNone;
+    }
+    how.id = talloc_asprintf(arena, "%s-report", how.id);
+    return deliver(t, sender, report_of(arena, t, s), &how);
+}
+
+/* Recipients, then the report, then the row: each step is on the disk before the next one begins. */
+static void carry_out(struct transport *t, struct submission *s, bool again)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
-    const struct letter *public = without_blind_copies(arena, letter);
-    const char *message_id = letter_text(&letter->props, PidTagInternetMessageId);
-    const struct account **done = talloc_array(arena, const struct account *, letter->recipient_count + 1);
-    struct failure *failures = talloc_array(arena, struct failure, letter->recipient_count + 1);
-    uint32_t done_count = 0, failed = 0;
-    for (uint32_t i = 0; i < letter->recipient_count; i++) {
-        const struct letter_recipient *r = letter->recipients[i];
-        const char *address;
-        if (r->type & RECIPIENT_DONE)
-            continue;
-        const struct account *to = account_of_recipient(t, arena, r, &address);
-        if (to && named_before(done, done_count, to))
-            continue;
-        enum ec ec = to ? ecNone : ecNotFound;
-        if (to && !(again && already_delivered(t, to, message_id)))
-            ec = deliver_letter(t, to, public, 0);
-        if (to)
-            done[done_count++] = to;
-        if (ec)
-            failures[failed++] = (struct failure){ r, address, ec };
-    }
-    if (failed)
-        report_failures(t, sender, letter, failures, failed);
+    char id[GUID_TEXT_SIZE];
+    const struct letter *letter = for_recipients(arena, s->letter);
+    const struct delivery how = { .id = guid_text(s->id, id), .only_once = again, .since = s->created };
+    enum ec ec = ecNone;
+    for (uint32_t i = 0; i < s->count && !ec; i++)
+        if (s->recipients[i].state == SUBMISSION_WAITS) {
+            deliver_to(t, s, &s->recipients[i], letter, &how);
+            ec = queue_recipient_done(t->queue, s, i);
+        }
+    if (!ec && has_failed(s))
+        ec = report(t, arena, s, how);
+    if (!ec && s->filed)
+        ec = queue_remove(t->queue, s);
+    if (ec || !s->filed)
+        atomic_store(&t->left_over, true);
     talloc_free(arena);
 }
 
-/* ---- the sender's own copy ---- */
+/* ---- submitting ---- */
 
-/* Where it goes: PidTagSentMailSvrEID, a server id of ours ([MS-OXCDATA] 2.11.1.4), else Sent Items. */
-static uint64_t sent_folder(TALLOC_CTX *arena, struct store_message *m)
+static enum ec prepare(struct transport *t, TALLOC_CTX *arena, const struct account *sender, struct store_message *message,
+                       struct submission *s)
 {
-    static const uint32_t tags[] = { PidTagSentMailSvrEID };
-    struct prop p;
-    struct ServerId id;
-    struct store_folder folder;
-    if (store_message_get(arena, m, tags, 1, STORE_VALUE_LIMIT, &p) == ecNone && PROP_TYPE(p.tag) == PtypServerId) {
-        struct wire_in in = wire_in(arena, p.bin);
-        if (wire_get(&in, &ServerId_wire, &id) && id.Ours == 1 &&
-            store_folder_row(arena, store_message_store(m), id.FolderId, &folder) == ecNone)
-            return id.FolderId;
-    }
-    return STORE_FID(SPECIAL_SENT_ITEMS);
-}
-
-static bool is_set(TALLOC_CTX *arena, struct store_message *m, uint32_t tag)
-{
-    struct prop p;
-    return store_message_get(arena, m, &tag, 1, STORE_VALUE_LIMIT, &p) == ecNone && PROP_TYPE(p.tag) == PtypBoolean && p.b;
-}
-
-static enum ec file_own_copy(TALLOC_CTX *arena, struct store_message *m, const struct letter *letter)
-{
-    struct store *st = store_message_store(m);
-    const uint64_t fid = store_message_fid(m), to = sent_folder(arena, m);
-    const bool forget = is_set(arena, m, PidTagDeleteAfterSubmit);
-    uint64_t mid;
-    bool partial;
-    enum ec *results = talloc_zero_array(arena, enum ec, letter->props.count + 1);
-    store_message_set_mode(m, MESSAGE_READWRITE);
-    store_message_flags(m, mfFromMe, mfSubmitted | mfUnsent);
-    enum ec ec = store_message_set(m, letter->props.values, letter->props.count, results);
-    if (!ec)
-        ec = store_message_set_read(m, 0x01, &partial);              /* read by its writer, without a receipt */
-    if (!ec)
-        ec = store_message_save(m, true, &mid);
+    *s = (struct submission){ .id = guid_random(), .sender = sender->mailbox_guid, .created = filetime_now(),
+                              .mailbox = store_mailbox_guid(store_message_store(message)),
+                              .fid = store_message_fid(message), .mid = store_message_mid(message) };
+    if (!s->mid)
+        return ecMessageNotSaved;
+    enum ec ec = letter_load(arena, message, &s->letter);
     if (ec)
-        return ec;
-    return forget ? store_messages_delete(st, fid, &mid, 1, true, &partial)
-                  : fid == to ? ecNone : store_messages_move(st, fid, to, &mid, 1, false, NULL, &partial);
+        return ec == ecTooBig ? ecMaxSubmissionExceeded : ec;
+    if (letter_size(s->letter) > t->config.message_max)
+        return ecMaxSubmissionExceeded;
+    ec = check_sender(t, s->letter, sender);
+    if (!ec)
+        ec = add_recipients(t, s, store_message_u32(message, PidTagMessageFlags, 0) & mfResend);
+    if (!ec) {
+        s->sent_to = place_for_sent(arena, message);
+        stamp(t, s);
+    }
+    return ec;
 }
 
-/* ---- the call ---- */
-
-enum ec transport_submit(struct transport *t, const struct account *sender, struct store_message *m, unsigned flags)
+enum ec transport_submit(struct transport *t, const struct account *sender, struct store_message *message, unsigned flags)
 {
-    (void)flags;                                 /* PreProcess, NeedsSpooler: all is done by this server at once */
     TALLOC_CTX *arena = talloc_new(NULL);
-    struct letter *letter;
-    int64_t id = 0;
-    enum ec ec = letter_load(arena, m, &letter);
-    if (!ec && (names_another(t, arena, letter, ROLE_SENDER, sender) ||
-                names_another(t, arena, letter, ROLE_SENT_REPRESENTING, sender)))
-        ec = ecSendAsDenied;
+    struct store *st = store_message_store(message);
+    struct submission s;
+    (void)flags;                                 /* [MS-OXOMSG] 2.2.3.7.1: about spoolers, of which there are none */
+    enum ec ec = prepare(t, arena, sender, message, &s);
+    if (!ec)
+        ec = queue_add(t->queue, &s);
     if (!ec) {
-        complete(letter, sender);
-        ec = queue_add(t->queue, sender->mailbox_guid, letter, &id);
-    }
-    if (!ec) {
-        const enum ec filed = file_own_copy(arena, m, letter);
-        if (filed)
-            log_line(LOG_WARNING, "submit", "%s: the sender's own copy stays where it is: %s", sender->primary_smtp,
-                     ec_text(filed));
-        store_unlock(store_message_store(m));
-        distribute(t, sender, letter, false);
-        queue_done(t->queue, id);
-        store_lock(store_message_store(m));
+        file(t, &s, message);
+        store_unlock(st);
+        carry_out(t, &s, false);
+        queue_release(t->queue, s.id);
+        store_lock(st);
     }
     talloc_free(arena);
     return ec;
+}
+
+/* ---- after a crash ---- */
+
+/* A message that is not where it was has been filed before. */
+static void file_again(struct transport *t, TALLOC_CTX *arena, struct submission *s)
+{
+    const struct account *a = directory_by_mailbox_guid(t->config.directory, arena, s->mailbox);
+    struct store_message *message;
+    struct store *st;
+    if (!a) {
+        s->filed = true;
+        return;
+    }
+    if (store_get(t->config.stores, a->store_url, a->mailbox_guid, &st))
+        return;
+    store_lock(st);
+    const enum ec ec = store_message_open(&message, arena, st, s->fid, s->mid, MESSAGE_READWRITE);
+    if (!ec) {
+        file(t, s, message);
+        talloc_free(message);
+    } else
+        s->filed = ec == ecNotFound || ec == ecObjectDeleted;
+    store_unlock(st);
+    store_put(st);
+}
+
+enum ec transport_recover(struct transport *t)
+{
+    struct guid after = { { 0 } };
+    enum ec ec = ecNone;
+    unsigned count = 0;
+    atomic_store(&t->left_over, false);
+    while (!ec) {
+        TALLOC_CTX *arena = talloc_new(NULL);
+        struct submission s;
+        ec = queue_take(arena, t->queue, after, &s);
+        if (ec == ecCorruptData)
+            log_line(LOG_ERROR, "transport", "a submission in the queue is damaged and stays there");
+        if (!ec) {
+            count++;
+            if (!s.filed)
+                file_again(t, arena, &s);
+            carry_out(t, &s, true);
+        }
+        if (!guid_is_zero(s.id))
+            queue_release(t->queue, s.id);
+        ec = ec == ecCorruptData ? ecNone : ec;
+        after = s.id;
+        talloc_free(arena);
+    }
+    if (count)
+        log_line(LOG_INFO, "transport", "%u submissions were left in the queue", count);
+    return ec == ecNotFound ? ecNone : ec;
 }

@@ -1,88 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening and closing, and what LMTP asks. */
-#include "transport/transport.h"
-
 #include "transport/internal.h"
-#include "transport/lmtp.h"
 
-enum { MESSAGE_MAX = 50 << 20, CONNECTIONS_MAX = 50, RECIPIENTS_MAX = 1000, PATIENCE_MS = 300000, HOPS_MAX = 30 };
+enum { DEFAULT_MEGABYTES = 50, MOST_MEGABYTES = 100, DEFAULT_CONNECTIONS = 64, DEFAULT_IDLE_MS = 5 * 60 * 1000 };
 
-/* ---- LMTP ---- */
-
-static enum ec accepts(void *context, const char *recipient)
+static struct transport_config completed(struct transport_config c)
 {
-    struct transport *t = context;
-    TALLOC_CTX *arena = talloc_new(NULL);
-    const bool known = directory_by_smtp(t->config.directory, arena, recipient) != NULL;
-    talloc_free(arena);
-    return known ? ecNone : ecNotFound;
-}
-
-/* Taken apart once, whoever gets it. */
-static void deliver(void *context, TALLOC_CTX *arena, const char *sender, const char *const *recipients, size_t count,
-                    struct blob message, enum ec *results)
-{
-    struct transport *t = context;
-    const struct mime_context mime = mime_context_of(t);
-    struct letter *letter;
-    (void)sender;
-    const enum ec ec = mime_hops(message) > HOPS_MAX ? ecMsgCycle : mime_read(arena, message, &mime, &letter);
-    for (size_t i = 0; i < count; i++) {
-        const struct account *to = directory_by_smtp(t->config.directory, arena, recipients[i]);
-        results[i] = ec ? ec : !to ? ecNotFound : deliver_letter(t, to, letter, 0);
-    }
-}
-
-static enum ec open_lmtp(struct transport *t, TALLOC_CTX *owner, char **why)
-{
-    const struct lmtp_config config = {
-        .address = t->config.lmtp, .hostname = org_settings(t->config.org, t)->hostname, .message_max = t->config.message_max,
-        .connections_max = CONNECTIONS_MAX, .recipients_max = RECIPIENTS_MAX, .patience_ms = PATIENCE_MS, .context = t,
-        .accepts = accepts, .deliver = deliver,
-    };
-    return lmtp_open(&t->lmtp, owner, &config, why);
-}
-
-/* ---- what an earlier run left ---- */
-
-static void recover(struct transport *t)
-{
-    int64_t id = 0;
-    for (;;) {
-        TALLOC_CTX *arena = talloc_new(NULL);
-        struct guid sender;
-        struct letter *letter;
-        const bool found = queue_next(arena, t->queue, id, &id, &sender, &letter);
-        const struct account *account = found ? directory_by_mailbox_guid(t->config.directory, arena, sender) : NULL;
-        if (account && letter) {
-            log_line(LOG_INFO, "queue", "submission %lld of %s is finished now", (long long)id, account->primary_smtp);
-            distribute(t, account, letter, true);
-        }
-        if (found && (letter || !account))
-            queue_done(t->queue, id);
-        talloc_free(arena);
-        if (!found)
-            return;
-    }
+    c.message_max = MIN(c.message_max ? c.message_max : (size_t)DEFAULT_MEGABYTES * MEGABYTE, (size_t)MOST_MEGABYTES * MEGABYTE);
+    c.connections_max = c.connections_max ? c.connections_max : DEFAULT_CONNECTIONS;
+    c.idle_ms = c.idle_ms ? c.idle_ms : DEFAULT_IDLE_MS;
+    return c;
 }
 
 enum ec transport_open(struct transport **out, TALLOC_CTX *owner, const struct transport_config *config, char **why)
 {
     struct transport *t = talloc_zero(owner, struct transport);
-    t->config = *config;
-    t->config.message_max = config->message_max ? config->message_max : MESSAGE_MAX;
-    enum ec ec = queue_open(&t->queue, t, org_settings(config->org, t)->data_dir, why);
-    if (!ec) {
-        recover(t);
-        ec = config->lmtp ? open_lmtp(t, t, why) : ecNone;
-    }
+    TALLOC_CTX *arena = talloc_new(t);
+    const struct org_settings *settings = org_settings(config->org, arena);
+    t->config = completed(*config);
+    t->hostname = talloc_strdup(t, settings->hostname);
+    enum ec ec = queue_open(&t->queue, t, settings->data_dir, why);
+    if (!ec)
+        ec = transport_recover(t);
+    if (!ec && config->lmtp)
+        ec = lmtp_open(&t->lmtp, t, t, why);
+    if (!ec)
+        t->retry = retry_start(t, t);
+    talloc_free(arena);
     if (ec) {
-        *why = talloc_strdup(owner, *why);
+        *why = *why && **why ? talloc_steal(owner, *why) : talloc_strdup(owner, ec_text(ec));
         talloc_free(t);
-        return ec;
+        t = NULL;
     }
     *out = t;
-    return ecNone;
+    return ec;
 }
 
 unsigned transport_lmtp_port(const struct transport *t)
@@ -94,5 +44,6 @@ void transport_close(struct transport *t)
 {
     if (t->lmtp)
         lmtp_close(t->lmtp);
+    retry_stop(t->retry);
     talloc_free(t);
 }

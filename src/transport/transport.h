@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* transport/transport.h: how mail comes in and goes out: LMTP from the mail server, the submissions of MAPI clients, the
- * queue between the two, and the reports about what could not be delivered.
- * Owns the LMTP listener and DIR/queue.db.  Knows no session and no ROP. */
+/* transport/transport.h: mail on its way: in by LMTP, and from mailbox to mailbox when a client submits it.
+ * Owns DIR/queue.db, the LMTP listener and its threads.  Never speaks MAPI to a client, and holds the lock of one
+ * mailbox at a time.
+ *
+ *     LMTP    ->  one parse  ->  each recipient's mailbox                  250 when it is on the disk there
+ *     submit  ->  queue      ->  Sent Items  ->  each recipient's mailbox  ->  queue: done
+ *                                            \>  one report of what could not be delivered
+ * What a crash leaves in the queue is finished when the transport is opened again.  A delivered copy carries the
+ * submission's id (PidTagMessageSubmissionId), committed with it: who finds it there does not deliver again. */
 #pragma once
 #include "directory/directory.h"
 #include "store/store.h"
@@ -12,24 +18,31 @@ struct transport_config {
     struct org *org;
     struct directory *directory;
     struct store_pool *stores;
-    const char *lmtp;                    /* ADDR:PORT, port 0: a free one; NULL: not offered */
-    size_t message_max;                  /* bytes of a mail; 0: 50 MB */
+    const char *lmtp;                            /* ADDR:PORT, port 0 for any; NULL: no listener */
+    size_t message_max;                          /* bytes of a message; 0: 50 MB, never more than 100 MB */
+    unsigned connections_max;                    /* of LMTP; 0: 64 */
+    unsigned idle_ms;                            /* a client that says nothing is left; 0: five minutes */
 };
-/* Opens the queue, finishes what an earlier run left in it, and listens.  On failure *why says what to do. */
+
+/* On failure *why (in `owner`) says what is wrong.  Finishes what the queue holds before it listens. */
 enum ec transport_open(struct transport **out, TALLOC_CTX *owner, const struct transport_config *, char **why);
-unsigned transport_lmtp_port(const struct transport *);        /* 0: not offered */
-/* Stops accepting, finishes what is being delivered. */
+unsigned transport_lmtp_port(const struct transport *);           /* 0: no listener */
+/* Takes no new mail; what is being delivered is finished. */
 void transport_close(struct transport *);
 
-/* One mail into one mailbox.  ecNone: it is on the disk, and its sessions have heard of it.  ecMsgCycle: it has been
- * through too many servers. */
-enum ec transport_deliver(struct transport *, const struct account *to, struct blob rfc5322);
-
-/* [MS-OXOMSG] 3.2.5.1: the saved message of `sender`, whose store is locked on entry and on return and is unlocked in
- * between.  ecNone: accepted, and on the disk; each recipient has it, or the sender a report that says why not.
- * ecSendAsDenied: somebody else stands as its sender. */
+/* RopSubmitMessage, [MS-OXOMSG] 3.2.5.1.  The message's store is locked before and after, and unlocked while other
+ * mailboxes are written.  ecNone: accepted, and on the disk; the sender hears of every recipient that could not be
+ * reached.  Nothing has happened: ecSendAsDenied, ecNoRecipients, ecInvalidRecips, ecTooManyRecips,
+ * ecMaxSubmissionExceeded, ecMessageNotSaved, or what the disk says. */
 enum ec transport_submit(struct transport *, const struct account *sender, struct store_message *, unsigned flags);
+/* Finishes what is left in the queue, as at opening; what is under way is left alone. */
+enum ec transport_recover(struct transport *);
 
-/* The mails of a file in mboxrd form, each with its own date.  `progress` (may be NULL) is told how many are there. */
-enum ec transport_import_mbox(struct transport *, const struct account *to, const char *path,
-                              void (*progress)(void *arg, uint32_t done), void *arg, uint32_t *count);
+/* One message from outside into the mailboxes of `to`; results[i] says how each went. */
+void transport_deliver(struct transport *, struct blob rfc5322, const char *envelope_sender, const struct account *const *to,
+                       size_t count, enum ec *results);
+
+/* All messages of an mbox into one mailbox, each with the time that its Date says. */
+typedef void transport_progress(void *arg, uint32_t done);
+enum ec transport_import_mbox(struct transport *, const struct account *, const char *path, transport_progress *, void *arg,
+                              uint32_t *count);
