@@ -92,10 +92,10 @@ enum ec store_attachment_delete(struct store_message *m, uint32_t number)
     const enum ec ec = m->read_only ? ecAccessDenied : attached_read(m);
     struct attached *a = ec ? NULL : attached_find(m, number);
     if (!a)
-        return ec ? ec : ecNotFound;                                    /* R1063 */
+        return ec ? ec : ecNotFound; /* R1063 */
     a->deleted = true;
     m->attached_changed = true;
-    attached_recount(m);                                                /* R469 */
+    attached_recount(m); /* R469 */
     return ecNone;
 }
 
@@ -122,14 +122,15 @@ static struct store_attachment *attachment_make(TALLOC_CTX *owner, struct store_
     return a;
 }
 
-enum ec store_attachment_new(struct store_attachment **out, TALLOC_CTX *owner, struct store_message *m, uint32_t *number)
+enum ec store_attachment_new(struct store_attachment **out, TALLOC_CTX *owner, struct store_message *m,
+                             uint32_t *number)
 {
     *out = NULL;
     if (m->read_only)
         return ecAccessDenied;
     const enum ec ec = attached_read(m);
     if (ec || m->attached_count >= ATTACHMENTS_MAX || m->row.attach_next >= INT32_MAX)
-        return ec ? ec : ecMaxAttachmentExceeded;                       /* R1060 */
+        return ec ? ec : ecMaxAttachmentExceeded; /* R1060 */
     *number = m->row.attach_next++;
     struct store_attachment *a = attachment_make(owner, m, *number);
     const uint64_t now = filetime_now();
@@ -140,17 +141,17 @@ enum ec store_attachment_new(struct store_attachment **out, TALLOC_CTX *owner, s
     return ecNone;
 }
 
-enum ec store_attachment_open(struct store_attachment **out, TALLOC_CTX *owner, struct store_message *m, uint32_t number,
-                              unsigned mode)
+enum ec store_attachment_open(struct store_attachment **out, TALLOC_CTX *owner, struct store_message *m,
+                              uint32_t number, unsigned mode)
 {
     *out = NULL;
     const enum ec ec = attached_read(m);
     const struct attached *stored = ec ? NULL : attached_find(m, number);
     if (!stored)
-        return ec ? ec : ecNotFound;                                    /* R440 */
+        return ec ? ec : ecNotFound; /* R440 */
     const bool writes = (mode & MESSAGE_BEST) == MESSAGE_READWRITE;
     if (writes && m->read_only)
-        return ecAccessDenied;                                          /* R442 */
+        return ecAccessDenied; /* R442 */
     struct store_attachment *a = attachment_make(owner, m, number);
     item_share(&a->item, a, &stored->item);
     a->read_only = m->read_only || (mode & MESSAGE_BEST) == MESSAGE_READONLY;
@@ -217,7 +218,7 @@ enum ec store_embedded_open(struct store_message **out, TALLOC_CTX *owner, struc
     if (!a->message)
         return ecInvalidObject;
     if (create && a->read_only)
-        return ecAccessDenied;                                          /* R1066 */
+        return ecAccessDenied; /* R1066 */
     struct store_message *m = NULL;
     enum ec ec = attached_read(a->message);
     if (!ec)
@@ -233,18 +234,20 @@ enum ec store_embedded_open(struct store_message **out, TALLOC_CTX *owner, struc
         return ec;
     m->around = a;
     child_add(&a->handles, &m->child);
-    store_message_set_mode(m, a->read_only ? MESSAGE_READONLY : mode == MESSAGE_READONLY && create ? MESSAGE_READWRITE : mode);
+    store_message_set_mode(m, a->read_only                         ? MESSAGE_READONLY
+                              : mode == MESSAGE_READONLY && create ? MESSAGE_READWRITE
+                                                                   : mode);
     *out = m;
     return ecNone;
 }
 
 /* ---- properties ---- */
 
-
 typedef struct prop getter(TALLOC_CTX *, const struct store_attachment *, uint32_t tag);
 #define GETTER(name) static struct prop get_##name(TALLOC_CTX *arena, const struct store_attachment *a, uint32_t tag)
 #define UNUSED (void)arena, (void)a
 
+/* clang-format off */
 GETTER(number)            { UNUSED; return P_I32(tag, a->number); }
 GETTER(access_level)      { UNUSED; return P_I32(tag, !a->read_only); }
 GETTER(object_type)       { UNUSED; return P_I32(tag, 7); }
@@ -253,6 +256,7 @@ GETTER(method)            { UNUSED; return P_I32(tag, METHOD_NONE); }
 GETTER(store_entry_id)    { return P_BIN(tag, store_entry_id(arena, a->message->st)); }
 GETTER(store_record_key)  { return P_BIN(tag, blob_copy(arena, BLOB_OF(a->message->st->guid.bytes, 16))); }
 GETTER(signature)         { return P_BIN(tag, blob_copy(arena, BLOB_OF(a->message->st->replica.bytes, 16))); }
+/* clang-format on */
 
 /* The message's id and the number: an attachment is known by nothing else. */
 GETTER(record_key)

@@ -97,11 +97,11 @@ static void a_new_attachment_has_the_defaults(void **state)
     struct store_fixture *f = *state;
     struct store_message *m = new_message(f);
     struct store_attachment *a = new_attachment(f, m, "a.txt");
-    assert_int_equal(get(f, a, PidTagAttachNumber).u32, 0);                     /* MS-OXCMSG_R448 */
-    assert_true(get(f, a, PidTagAttachSize).u32 >= 0x40);                       /* R449 */
-    assert_int_equal(get(f, a, PidTagAccessLevel).u32, 1);                      /* R450 */
-    assert_int_equal(get(f, a, PidTagRenderingPosition).u32, 0xFFFFFFFF);       /* R451 */
-    assert_int_equal(get(f, a, PidTagCreationTime).u64, get(f, a, PidTagLastModificationTime).u64);     /* R453 */
+    assert_int_equal(get(f, a, PidTagAttachNumber).u32, 0);                                         /* MS-OXCMSG_R448 */
+    assert_true(get(f, a, PidTagAttachSize).u32 >= 0x40);                                           /* R449 */
+    assert_int_equal(get(f, a, PidTagAccessLevel).u32, 1);                                          /* R450 */
+    assert_int_equal(get(f, a, PidTagRenderingPosition).u32, 0xFFFFFFFF);                           /* R451 */
+    assert_int_equal(get(f, a, PidTagCreationTime).u64, get(f, a, PidTagLastModificationTime).u64); /* R453 */
     assert_int_equal(store_attachment_number(new_attachment(f, m, "b.txt")), 1);
 }
 
@@ -120,11 +120,11 @@ static void an_attachment_is_in_the_message_when_both_are_saved(void **state)
     const uint64_t mid = save(m);
     struct store_message *again = fixture_open(f, INBOX, mid);
     assert_true(fixture_prop(f, again, PidTagHasAttachments).b);
-    assert_int_equal(fixture_prop(f, again, PidTagMessageFlags).u32 & 0x10, 0x10);          /* R16 */
+    assert_int_equal(fixture_prop(f, again, PidTagMessageFlags).u32 & 0x10, 0x10); /* R16 */
     struct store_attachment *b = open_attachment(f, again, 0);
     assert_string_equal(get(f, b, PidTagAttachLongFilename).str, "a.txt");
     assert_true(blob_equal(get(f, b, PidTagAttachDataBinary).bin, data.bin));
-    EC(store_attachment_open(&b, f->arena, again, 1, MESSAGE_READONLY), ecNotFound);        /* R440 */
+    EC(store_attachment_open(&b, f->arena, again, 1, MESSAGE_READONLY), ecNotFound); /* R440 */
 }
 
 static void what_was_not_saved_goes_with_its_parent(void **state)
@@ -168,7 +168,8 @@ static void a_handle_stays_good_after_saves(void **state)
         const uint32_t tag = PidTagAttachDataBinary;
         OK(store_attachment_get(f->arena, open_attachment(f, again, 0), &tag, 1, SIZE_MAX, &p));
         assert_true(blob_equal(p.bin, data.bin));
-        assert_int_equal(fixture_folder_prop(f, INBOX, PidTagMessageSize).u32, fixture_prop(f, again, PidTagMessageSize).u32);
+        assert_int_equal(fixture_folder_prop(f, INBOX, PidTagMessageSize).u32,
+                         fixture_prop(f, again, PidTagMessageSize).u32);
     }
     assert_int_equal(count_of(f, m), 1);
 }
@@ -181,17 +182,17 @@ static void numbers_of_deleted_attachments_are_not_given_again(void **state)
         OK(store_attachment_save(new_attachment(f, m, "a.txt")));
     const uint64_t mid = save(m);
     m = fixture_open(f, INBOX, mid);
-    EC(store_attachment_delete(m, 7), ecNotFound);                              /* R1063 */
+    EC(store_attachment_delete(m, 7), ecNotFound); /* R1063 */
     OK(store_attachment_delete(m, 2));
     OK(store_attachment_delete(m, 0));
     EC(store_attachment_delete(m, 0), ecNotFound);
-    assert_int_equal(count_of(f, fixture_open(f, INBOX, mid)), 3);              /* R1523 */
+    assert_int_equal(count_of(f, fixture_open(f, INBOX, mid)), 3); /* R1523 */
     save(m);
     assert_int_equal(count_of(f, fixture_open(f, INBOX, mid)), 1);
     m = fixture_open(f, INBOX, mid);
     assert_int_equal(store_attachment_number(new_attachment(f, m, "d.txt")), 3);
     OK(store_attachment_delete(m, 1));
-    assert_false(fixture_prop(f, m, PidTagHasAttachments).b);                   /* R469 */
+    assert_false(fixture_prop(f, m, PidTagHasAttachments).b); /* R469 */
     save(m);
     assert_false(fixture_prop(f, fixture_open(f, INBOX, mid), PidTagHasAttachments).b);
 }
@@ -265,7 +266,7 @@ static void an_embedded_message_is_saved_from_the_inside_out(void **state)
     inner = embed(f, inner_a, "innermost");
     OK(store_message_save(inner, false, NULL));
     OK(store_attachment_save(inner_a));
-    OK(store_message_save(e, false, NULL));                                     /* MS-OXCMSG_R481 */
+    OK(store_message_save(e, false, NULL)); /* MS-OXCMSG_R481 */
     OK(store_attachment_save(a));
     const uint64_t mid = save(m);
     assert_int_equal(fixture_row(f, INBOX).total, 1);
@@ -289,7 +290,7 @@ static void an_embedded_message_changes_with_the_message_around_it(void **state)
     struct store_message *m = new_message(f), *e;
     struct store_attachment *a = new_attachment(f, m, "mail");
     e = embed(f, a, "first");
-    for (int i = 0; i < 3; i++) {                              /* the same handles again and again */
+    for (int i = 0; i < 3; i++) { /* the same handles again and again */
         OK(fixture_set(e, P_I32(PidTagImportance, i)));
         OK(store_message_save(e, false, NULL));
         OK(store_attachment_save(a));
@@ -301,13 +302,15 @@ static void an_embedded_message_changes_with_the_message_around_it(void **state)
     assert_int_equal(fixture_prop(f, e, PidTagImportance).u32, 2);
     OK(fixture_set(e, P_STR(PidTagSubject, "second")));
     OK(store_message_save(e, false, NULL));
-    save(m);                                                   /* the attachment was not saved */
+    save(m); /* the attachment was not saved */
     struct store_message *now;
-    OK(store_embedded_open(&now, f->arena, open_attachment(f, fixture_open(f, INBOX, store_message_mid(m)), 0), MESSAGE_READONLY, false));
+    OK(store_embedded_open(&now, f->arena, open_attachment(f, fixture_open(f, INBOX, store_message_mid(m)), 0),
+                           MESSAGE_READONLY, false));
     assert_string_equal(fixture_prop(f, now, PidTagSubject).str, "first");
     OK(store_attachment_save(a));
     save(m);
-    OK(store_embedded_open(&now, f->arena, open_attachment(f, fixture_open(f, INBOX, store_message_mid(m)), 0), MESSAGE_READONLY, false));
+    OK(store_embedded_open(&now, f->arena, open_attachment(f, fixture_open(f, INBOX, store_message_mid(m)), 0),
+                           MESSAGE_READONLY, false));
     assert_string_equal(fixture_prop(f, now, PidTagSubject).str, "second");
 }
 
@@ -332,7 +335,8 @@ static void copies_have_all_attachments_and_deletion_leaves_nothing(void **state
     OK(store_messages_delete(f->store, INBOX, &mid, 1, true, &partial));
     const uint64_t copies[] = { copy, third };
     for (size_t i = 0; i < COUNTOF(copies); i++) {
-        OK(store_embedded_open(&e, f->arena, open_attachment(f, fixture_open(f, INBOX, copies[i]), 0), MESSAGE_READONLY, false));
+        OK(store_embedded_open(&e, f->arena, open_attachment(f, fixture_open(f, INBOX, copies[i]), 0), MESSAGE_READONLY,
+                               false));
         assert_string_equal(fixture_prop(f, e, PidTagSubject).str, "inside");
         assert_true(blob_equal(read_value(f, e, PidTagHtml), BLOB_OF(bytes, LARGE)));
     }
@@ -383,7 +387,7 @@ static void a_stream_writes_and_reads_in_pieces(void **state)
     uint64_t position;
     struct blob part;
     OK(store_stream_seek(s, 0, 65530, &position));
-    OK(store_stream_read(f->arena, s, 100, &part));            /* over the border of two chunks */
+    OK(store_stream_read(f->arena, s, 100, &part)); /* over the border of two chunks */
     assert_memory_equal(part.data, bytes + 65530, 100);
     OK(store_stream_seek(s, 2, -5, &position));
     assert_int_equal(position, LARGE - 5);
@@ -413,7 +417,7 @@ static void a_stored_value_is_changed_in_the_middle(void **state)
     OK(store_stream_write(s, BLOB_OF("changed", 7), &written));
     EC(store_stream_resize(s, 0x80000000u), ecStreamSizeError);
     OK(store_stream_resize(s, LARGE - 10));
-    talloc_free(s);                                            /* commits */
+    talloc_free(s); /* commits */
     save(m);
     m = fixture_open(f, INBOX, store_message_mid(m));
     assert_true(blob_equal(read_value(f, m, PidTagHtml), BLOB_OF(bytes, LARGE - 10)));
@@ -424,7 +428,8 @@ static void a_stored_value_is_changed_in_the_middle(void **state)
     assert_true(blob_equal(fixture_prop(f, m, PidTagHtml).bin, BLOB_OF("small", 5)));
     talloc_free(s);
     save(m);
-    assert_true(blob_equal(fixture_prop(f, fixture_open(f, INBOX, store_message_mid(m)), PidTagHtml).bin, BLOB_OF("smaller", 7)));
+    assert_true(blob_equal(fixture_prop(f, fixture_open(f, INBOX, store_message_mid(m)), PidTagHtml).bin,
+                           BLOB_OF("smaller", 7)));
     assert_int_equal(fixture_rows(f, "value"), 0);
 }
 
@@ -450,13 +455,14 @@ static void text_streams_are_utf_16_however_long(void **state)
     write_all(s, wide, 30001);
     talloc_free(s);
     assert_int_equal(fixture_prop(f, m, PidTagNativeBody).u32, 1);
-    assert_true(blob_equal(read_value(f, m, PidTagBody), wide));                /* before it is stored */
+    assert_true(blob_equal(read_value(f, m, PidTagBody), wide)); /* before it is stored */
     const uint64_t mid = save(m);
     m = fixture_open(f, INBOX, mid);
     assert_string_equal(store_message_text(f->arena, m, PidTagBody), text);
     assert_true(blob_equal(read_value(f, m, PidTagBody), wide));
     OK(fixture_set(m, P_STR(PidTagBody, "grün")));
-    OK(store_stream_of_message(&s, f->arena, m, PROP_AS(PidTagBody, PtypString8), STREAM_READWRITE | STREAM_CODEPAGE(1252)));
+    OK(store_stream_of_message(&s, f->arena, m, PROP_AS(PidTagBody, PtypString8),
+                               STREAM_READWRITE | STREAM_CODEPAGE(1252)));
     assert_true(blob_equal(read_all(f, s, 10), BLOB_OF("gr\xFCn", 4)));
     uint32_t written;
     OK(store_stream_write(s, BLOB_OF(" \xF6", 2), &written));

@@ -89,7 +89,8 @@ enum bag_place bag_at(TALLOC_CTX *arena, const struct bag *bag, uint32_t at, str
     return BAG_HERE;
 }
 
-enum bag_place bag_find(TALLOC_CTX *arena, const struct bag *bag, uint32_t tag, struct prop *out, struct bag_apart *apart)
+enum bag_place bag_find(TALLOC_CTX *arena, const struct bag *bag, uint32_t tag, struct prop *out,
+                        struct bag_apart *apart)
 {
     return bag_at(arena, bag, position(bag, tag), out, apart);
 }

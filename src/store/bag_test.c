@@ -129,7 +129,7 @@ static void noise_is_never_read_past_its_end(void **state)
     srandom(1);
     for (int round = 0; round < 3000; round++) {
         const size_t size = round < 1000 ? (size_t)random() % (good.size + 1) : good.size;
-        uint8_t *bytes = malloc(size ? size : 1);              /* exactly as large, so that ASan sees a step too far */
+        uint8_t *bytes = malloc(size ? size : 1); /* exactly as large, so that ASan sees a step too far */
         memcpy(bytes, good.data, size);
         for (int i = 0; round >= 1000 && i < 1 + round % 8; i++)
             bytes[(size_t)random() % size] = (uint8_t)random();
@@ -155,7 +155,8 @@ static void a_spool_holds_bytes_in_memory_and_in_a_file(void **state)
     uint64_t size = 0;
     for (int i = 0; i < 400; i++) {
         uint8_t piece[3000];
-        const size_t at = (size_t)random() % (i < 100 ? 50000 : SIZE - sizeof piece), n = (size_t)random() % sizeof piece;
+        const size_t at = (size_t)random() % (i < 100 ? 50000 : SIZE - sizeof piece),
+                     n = (size_t)random() % sizeof piece;
         memset(piece, i, sizeof piece);
         assert_int_equal(spool_write(spool, at, BLOB_OF(piece, n)), ecNone);
         memcpy(want + at, piece, n);

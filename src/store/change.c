@@ -6,7 +6,7 @@
 #include "store/pool.h"
 
 struct pending {
-    struct store_change *changes;                /* their texts and tags are children of it */
+    struct store_change *changes; /* their texts and tags are children of it */
     uint32_t count, room;
     unsigned depth;
 };

@@ -71,7 +71,8 @@ static void serve(struct store_fixture *f, uint32_t first, int out)
 }
 
 /* What the server said before it was killed. */
-static uint32_t listen(struct store_fixture *f, uint32_t first, unsigned messages, struct acknowledged *all, uint32_t count)
+static uint32_t listen(struct store_fixture *f, uint32_t first, unsigned messages, struct acknowledged *all,
+                       uint32_t count)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
@@ -125,7 +126,7 @@ static void what_was_acknowledged_is_there_exactly_once(void **state)
             distinct += all[i].importance == 1;
         }
         const struct store_folder row = fixture_row(f, INBOX);
-        assert_true(row.total >= distinct && row.total <= distinct + round + 1);   /* one of each round may be unsaid */
+        assert_true(row.total >= distinct && row.total <= distinct + round + 1); /* one of each round may be unsaid */
         assert_int_equal(row.unread, row.total);
         assert_int_equal(fixture_rows(f, "message"), row.total);
         assert_int_equal(fixture_rows(f, "attachment"), row.total);

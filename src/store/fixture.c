@@ -32,7 +32,8 @@ void fixture_forget(struct store_fixture *f)
     f->change_count = 0;
 }
 
-const struct store_change *fixture_heard(const struct store_fixture *f, enum store_change_kind kind, uint64_t fid, uint64_t mid)
+const struct store_change *fixture_heard(const struct store_fixture *f, enum store_change_kind kind, uint64_t fid,
+                                         uint64_t mid)
 {
     for (uint32_t i = f->change_count; i > 0; i--) {
         const struct store_change *c = &f->changes[i - 1];

@@ -35,7 +35,8 @@ int store_fixture_run(const char *group, const struct CMUnitTest *tests, size_t 
 
 void fixture_forget(struct store_fixture *);
 /* The change heard of this kind about this message (or, with mid 0, folder); NULL: none. */
-const struct store_change *fixture_heard(const struct store_fixture *, enum store_change_kind, uint64_t fid, uint64_t mid);
+const struct store_change *fixture_heard(const struct store_fixture *, enum store_change_kind, uint64_t fid,
+                                         uint64_t mid);
 void fixture_close(struct store_fixture *);      /* the pool and the store, as when the server stops */
 void fixture_reopen(struct store_fixture *);     /* and starts again */
 char *fixture_log(struct store_fixture *);       /* what was logged */
@@ -48,4 +49,4 @@ struct prop fixture_prop(struct store_fixture *, struct store_message *, uint32_
 struct prop fixture_folder_prop(struct store_fixture *, uint64_t fid, uint32_t tag);
 enum ec fixture_set(struct store_message *, struct prop);
 struct store_folder fixture_row(struct store_fixture *, uint64_t fid);
-int64_t fixture_rows(struct store_fixture *, const char *table);     /* of this mailbox: message, attachment, value ... */
+int64_t fixture_rows(struct store_fixture *, const char *table);       /* of this mailbox: message, value ... */

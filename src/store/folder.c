@@ -61,9 +61,18 @@ enum ec store_folder_row(TALLOC_CTX *arena, struct store *st, uint64_t fid, stru
     struct store_tx tx = store_read(st);
     folder_row_get(arena, &tx, store_counter(fid), &row);
     *out = (struct store_folder){
-        .fid = fid, .parent = row.parent ? store_id(row.parent) : 0, .cn = store_id(row.cn), .type = row.type,
-        .name = row.name, .comment = row.comment, .class = row.class, .total = row.total, .unread = row.unread,
-        .associated = row.associated, .subfolders = row.subfolders, .hidden = row.hidden,
+        .fid = fid,
+        .parent = row.parent ? store_id(row.parent) : 0,
+        .cn = store_id(row.cn),
+        .type = row.type,
+        .name = row.name,
+        .comment = row.comment,
+        .class = row.class,
+        .total = row.total,
+        .unread = row.unread,
+        .associated = row.associated,
+        .subfolders = row.subfolders,
+        .hidden = row.hidden,
     };
     return store_end(&tx);
 }
@@ -78,12 +87,17 @@ static const char folder_adjust_sql[] =
 /* A search folder shows messages of others and has none ([MS-OXCFOLD] 1.3). */
 void folder_adjust(struct store_tx *tx, uint64_t fid, const struct folder_delta *d)
 {
-    struct sql_rows rows = sql_one(&tx->sql, folder_adjust_sql,
-        BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(d->total), B_INT(d->unread), B_INT(d->associated),
-             B_INT(d->size), B_INT(d->associated_size), B_INT(d->deleted), B_INT((int64_t)tx->now)));
+    struct sql_rows rows =
+        sql_one(&tx->sql, folder_adjust_sql,
+                BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(d->total), B_INT(d->unread), B_INT(d->associated),
+                     B_INT(d->size), B_INT(d->associated_size), B_INT(d->deleted), B_INT((int64_t)tx->now)));
     const struct store_change change = {
-        .kind = STORE_MODIFIED, .fid = store_id(fid), .counts_changed = d->total || d->unread || d->associated, .many = d->many,
-        .total = (uint32_t)sql_col_int(&rows, 0), .unread = (uint32_t)sql_col_int(&rows, 1),
+        .kind = STORE_MODIFIED,
+        .fid = store_id(fid),
+        .counts_changed = d->total || d->unread || d->associated,
+        .many = d->many,
+        .total = (uint32_t)sql_col_int(&rows, 0),
+        .unread = (uint32_t)sql_col_int(&rows, 1),
         .parent = store_id((uint64_t)sql_col_int(&rows, 2)),
     };
     if (sql_col_int(&rows, 3) == FOLDER_SEARCH)
@@ -101,11 +115,15 @@ void folder_touch(struct store_tx *tx, uint64_t fid, int subfolders)
 {
     if (!fid)
         return;
-    struct sql_rows rows = sql_one(&tx->sql, folder_touch_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)fid),
-                                                                    B_INT(subfolders), B_INT((int64_t)tx->now)));
+    struct sql_rows rows =
+        sql_one(&tx->sql, folder_touch_sql,
+                BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(subfolders), B_INT((int64_t)tx->now)));
     const struct store_change change = {
-        .kind = STORE_MODIFIED, .fid = store_id(fid), .total = (uint32_t)sql_col_int(&rows, 0),
-        .unread = (uint32_t)sql_col_int(&rows, 1), .parent = store_id((uint64_t)sql_col_int(&rows, 2)),
+        .kind = STORE_MODIFIED,
+        .fid = store_id(fid),
+        .total = (uint32_t)sql_col_int(&rows, 0),
+        .unread = (uint32_t)sql_col_int(&rows, 1),
+        .parent = store_id((uint64_t)sql_col_int(&rows, 2)),
     };
     sql_done(&rows);
     change_add(tx, &change);
@@ -148,8 +166,9 @@ void folder_insert(struct store_tx *tx, const struct folder_row *row)
                   B_BLOB(folder_name_key(arena, row->name)), B_TEXT(row->comment), B_TEXT(row->class),
                   B_BLOB(row->props)));
     talloc_free(arena);
-    const struct store_change change = { .kind = STORE_CREATED, .fid = store_id(row->fid), .parent = store_id(row->parent),
-                                         .cn = store_id(row->cn) };
+    const struct store_change change = {
+        .kind = STORE_CREATED, .fid = store_id(row->fid), .parent = store_id(row->parent), .cn = store_id(row->cn)
+    };
     change_add(tx, &change);
 }
 
@@ -159,8 +178,9 @@ static const char folder_by_name_sql[] =
 uint64_t folder_by_name(struct store_tx *tx, uint64_t parent, const char *name)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
-    const int64_t fid = sql_int_or(&tx->sql, 0, folder_by_name_sql,
-        BIND(B_INT(tx->st->mb), B_INT((int64_t)parent), B_BLOB(folder_name_key(arena, name))));
+    const int64_t fid =
+        sql_int_or(&tx->sql, 0, folder_by_name_sql,
+                   BIND(B_INT(tx->st->mb), B_INT((int64_t)parent), B_BLOB(folder_name_key(arena, name))));
     talloc_free(arena);
     return (uint64_t)fid;
 }
@@ -181,16 +201,18 @@ enum ec store_folder_create(struct store *st, uint64_t parent, uint8_t type, con
 {
     *existed = false;
     enum ec ec = folder_name_check(name);
-    if (ec || (type != FOLDER_GENERIC && type != FOLDER_SEARCH) || (comment && !utf8_is_valid(comment, strlen(comment))))
-        return ecInvalidParam;                                          /* R487 */
-    struct folder_row row = { .parent = store_counter(parent), .type = type, .name = name,
-                              .comment = comment ? comment : "", .class = "" };
+    if (ec || (type != FOLDER_GENERIC && type != FOLDER_SEARCH) ||
+        (comment && !utf8_is_valid(comment, strlen(comment))))
+        return ecInvalidParam; /* R487 */
+    struct folder_row row = {
+        .parent = store_counter(parent), .type = type, .name = name, .comment = comment ? comment : "", .class = ""
+    };
     struct store_tx tx = store_begin(st);
     folder_require_parent(&tx, row.parent);
     row.fid = folder_by_name(&tx, row.parent, name);
     *existed = row.fid != 0;
     if (*existed && !open_existing)
-        sql_abort(&tx.sql, ecDuplicateName);                            /* R481 */
+        sql_abort(&tx.sql, ecDuplicateName); /* R481 */
     if (!*existed) {
         row.fid = take_counters(&tx, 2);
         row.cn = row.fid + 1;
@@ -232,7 +254,7 @@ struct edit {
     struct store_tx tx;
     struct folder_row row;
     struct item item;
-    uint32_t *tags, tag_count;                   /* changed ones */
+    uint32_t *tags, tag_count; /* changed ones */
 };
 
 static void edit_begin(TALLOC_CTX *arena, struct edit *edit, struct store *st, uint64_t fid, uint32_t count)
@@ -262,8 +284,14 @@ static enum ec edit_end(TALLOC_CTX *arena, struct edit *edit)
                   B_INT(row->hidden), B_BLOB(bag), B_INT((int64_t)tx->now)));
     folder_touch(tx, row->parent, 0);
     const struct store_change change = {
-        .kind = STORE_MODIFIED, .fid = store_id(row->fid), .parent = store_id(row->parent), .cn = store_id(cn),
-        .total = row->total, .unread = row->unread, .tag_count = edit->tag_count, .tags = edit->tags,
+        .kind = STORE_MODIFIED,
+        .fid = store_id(row->fid),
+        .parent = store_id(row->parent),
+        .cn = store_id(cn),
+        .total = row->total,
+        .unread = row->unread,
+        .tag_count = edit->tag_count,
+        .tags = edit->tags,
     };
     change_add(tx, &change);
     return store_end(tx);
@@ -273,7 +301,7 @@ static enum ec set_name(struct edit *edit, const struct prop *p)
 {
     const enum ec ec = folder_name_check(p->str);
     if (ec || !edit->row.parent)
-        return ec ? ec : ecAccessDenied;                                /* the root has no name */
+        return ec ? ec : ecAccessDenied; /* the root has no name */
     const uint64_t other = folder_by_name(&edit->tx, edit->row.parent, p->str);
     if (other && other != edit->row.fid)
         return ecDuplicateName;
@@ -351,8 +379,9 @@ static enum ec edit_unset(struct edit *edit, uint32_t tag)
     if (rule == COMPUTED || PROP_ID(tag) == PROP_ID(PidTagDisplayName))
         return ecAccessDenied;
     if (rule == HANDLED)
-        set_column(edit, &(struct prop){ .tag = PROP_ID(tag) == PROP_ID(PidTagAttributeHidden) ? PidTagAttributeHidden
-                                                : PROP_AS(tag, PtypString) });
+        set_column(edit,
+                   &(struct prop){ .tag = PROP_ID(tag) == PROP_ID(PidTagAttributeHidden) ? PidTagAttributeHidden
+                                                                                         : PROP_AS(tag, PtypString) });
     else if (!item_has(&edit->item, tag))
         return ecNone;
     else
@@ -426,8 +455,14 @@ static void move_row(struct store_tx *tx, const struct folder_row *row, uint64_t
                   B_BLOB(folder_name_key(arena, name)), B_INT((int64_t)cn), B_INT((int64_t)tx->now)));
     talloc_free(arena);
     const struct store_change change = {
-        .kind = STORE_MOVED, .fid = store_id(row->fid), .parent = store_id(to), .old_fid = store_id(row->fid),
-        .old_parent = store_id(row->parent), .cn = store_id(cn), .total = row->total, .unread = row->unread,
+        .kind = STORE_MOVED,
+        .fid = store_id(row->fid),
+        .parent = store_id(to),
+        .old_fid = store_id(row->fid),
+        .old_parent = store_id(row->parent),
+        .cn = store_id(cn),
+        .total = row->total,
+        .unread = row->unread,
     };
     change_add(tx, &change);
     folder_touch(tx, row->parent, -1);
@@ -444,7 +479,7 @@ enum ec store_folder_move(struct store *st, uint64_t parent, uint64_t fid, uint6
     const uint64_t target = store_counter(to);
     folder_require_parent(&tx, target);
     if (sql_failed(&tx.sql) || row.parent != store_counter(parent))
-        sql_abort(&tx.sql, ecNotFound);                                 /* R600 */
+        sql_abort(&tx.sql, ecNotFound); /* R600 */
     else if (folder_is_special(row.fid))
         sql_abort(&tx.sql, ecAccessDenied);
     else if (folder_is_below(&tx, target, row.fid))

@@ -10,8 +10,8 @@ static const char message_page_sql[] =
 static uint32_t message_page(struct store_tx *tx, uint64_t fid, int64_t after, int64_t ids[PAGE])
 {
     uint32_t count = 0;
-    struct sql_rows rows = sql_query(&tx->sql, message_page_sql,
-                                     BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(after), B_INT(PAGE)));
+    struct sql_rows rows =
+        sql_query(&tx->sql, message_page_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(after), B_INT(PAGE)));
     while (count < PAGE && sql_next(&rows))
         ids[count++] = sql_col_int(&rows, 0);
     sql_done(&rows);
@@ -30,8 +30,12 @@ static void copy_messages(struct store_tx *tx, const struct folder_row *from, ui
         after = ids[count - 1];
     }
     const struct folder_delta delta = {
-        .total = from->total, .unread = from->unread, .associated = from->associated, .size = (int64_t)from->size,
-        .associated_size = (int64_t)from->associated_size, .many = true,
+        .total = from->total,
+        .unread = from->unread,
+        .associated = from->associated,
+        .size = (int64_t)from->size,
+        .associated_size = (int64_t)from->associated_size,
+        .many = true,
     };
     if (from->total || from->associated)
         folder_adjust(tx, to, &delta);
@@ -82,7 +86,8 @@ static void copy_subtree(struct store_tx *tx, uint64_t fid, uint64_t to, const c
     talloc_free(arena);
 }
 
-enum ec store_folder_copy(struct store *st, uint64_t parent, uint64_t fid, uint64_t to, const char *new_name, bool recursive)
+enum ec store_folder_copy(struct store *st, uint64_t parent, uint64_t fid, uint64_t to, const char *new_name,
+                          bool recursive)
 {
     struct folder_row row;
     TALLOC_CTX *arena = talloc_new(NULL);
@@ -92,7 +97,7 @@ enum ec store_folder_copy(struct store *st, uint64_t parent, uint64_t fid, uint6
     const uint64_t target = store_counter(to);
     folder_require_parent(&tx, target);
     if (sql_failed(&tx.sql) || (row.parent != store_counter(parent) && row.fid != SPECIAL_ROOT))
-        sql_abort(&tx.sql, ecNotFound);                                 /* R612 */
+        sql_abort(&tx.sql, ecNotFound); /* R612 */
     else if (recursive && folder_is_below(&tx, target, row.fid))
         sql_abort(&tx.sql, ecRootFolder);
     else if (folder_name_check(name))

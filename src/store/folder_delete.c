@@ -41,8 +41,9 @@ static void delete_one(struct store_tx *tx, const struct folder_place *place, bo
     if (!hard)
         sql_exec(&tx->sql, folder_soft_delete_sql, BIND(mb, fid, B_INT((int64_t)tx->now)));
     tombstone_add(tx, place->parent, cn, place->fid, TOMBSTONE_FOLDER);
-    const struct store_change change = { .kind = STORE_DELETED, .fid = store_id(place->fid),
-                                         .parent = store_id(place->parent), .cn = store_id(cn) };
+    const struct store_change change = {
+        .kind = STORE_DELETED, .fid = store_id(place->fid), .parent = store_id(place->parent), .cn = store_id(cn)
+    };
     change_add(tx, &change);
 }
 
@@ -69,13 +70,13 @@ enum ec store_folder_delete(struct store *st, uint64_t parent, uint64_t fid, uns
     if (sql_failed(&tx.sql))
         sql_abort(&tx.sql, ecNotFound);
     else if (row.fid == SPECIAL_ROOT)
-        sql_abort(&tx.sql, ecNotSupported);                             /* R2509 */
+        sql_abort(&tx.sql, ecNotSupported); /* R2509 */
     else if (row.parent != store_counter(parent))
-        sql_abort(&tx.sql, ecNotFound);                                 /* R507 */
+        sql_abort(&tx.sql, ecNotFound); /* R507 */
     else if (folder_is_special(row.fid))
         sql_abort(&tx.sql, ecAccessDenied);
     else if ((row.total && !(what & STORE_MESSAGES)) || (row.subfolders && !(what & STORE_FOLDERS)))
-        *partial = true;                                                /* R816, R817, R1080, R1081 */
+        *partial = true; /* R816, R817, R1080, R1081 */
     else
         delete_subtree(&tx, row.fid, what & STORE_HARD, take_counters(&tx, 1));
     talloc_free(arena);
@@ -116,15 +117,16 @@ enum ec store_folder_empty(struct store *st, uint64_t fid, unsigned what, bool *
     folder_row_get(arena, &tx, store_counter(fid), &row);
     *partial = false;
     if (row.fid == SPECIAL_ROOT || row.type == FOLDER_SEARCH)
-        sql_abort(&tx.sql, ecNotSupported);                             /* R1248, R1249 */
+        sql_abort(&tx.sql, ecNotSupported); /* R1248, R1249 */
     if (!sql_failed(&tx.sql)) {
         const uint64_t cn = take_counters(&tx, 1);
         const bool hard = what & STORE_HARD;
         if (what & (STORE_MESSAGES | STORE_ASSOCIATED))
             messages_delete_all(&tx, &row,
-                                !(what & STORE_ASSOCIATED) ? MESSAGES_NORMAL                       /* R617 */
+                                !(what & STORE_ASSOCIATED) ? MESSAGES_NORMAL /* R617 */
                                 : what & STORE_MESSAGES    ? MESSAGES_BOTH
-                                                           : MESSAGES_ASSOCIATED, hard, cn);
+                                                           : MESSAGES_ASSOCIATED,
+                                hard, cn);
         if (what & STORE_FOLDERS)
             *partial = !delete_subfolders(&tx, row.fid, hard, cn);
     }

@@ -8,7 +8,7 @@ enum { FOLDER_IPM = 1, FOLDER_IS_SEARCH = 2, FOLDER_NORMAL = 4 };
 enum { RIGHTS_OWNER = 0x7FB, RIGHTS_FREE_BUSY = 0x1800 };
 
 typedef struct prop getter(TALLOC_CTX *, const struct store *, const struct folder_row *, uint32_t tag);
-#define GETTER(name) \
+#define GETTER(name)                                                                                                   \
     static struct prop get_##name(TALLOC_CTX *arena, const struct store *st, const struct folder_row *row, uint32_t tag)
 #define UNUSED (void)arena, (void)st, (void)row
 
@@ -23,6 +23,7 @@ static struct blob key_of(TALLOC_CTX *arena, const struct store *st, struct blob
     return foreign.size ? blob_copy(arena, foreign) : gid_of(arena, st->replica, counter);
 }
 
+/* clang-format off */
 GETTER(fid)              { UNUSED; return P_I64(tag, store_id(row->fid)); }
 GETTER(parent_fid)       { UNUSED; return P_I64(tag, store_id(parent_of(row))); }
 GETTER(cn)               { UNUSED; return P_I64(tag, store_id(row->cn)); }
@@ -56,6 +57,7 @@ GETTER(modified)         { UNUSED; return P_TIME(tag, row->modified); }
 GETTER(name)             { UNUSED; return P_STR(tag, talloc_strdup(arena, row->name)); }
 GETTER(comment)          { UNUSED; return P_STR(tag, talloc_strdup(arena, row->comment)); }
 GETTER(hidden)           { UNUSED; return P_BOOL(tag, row->hidden); }
+/* clang-format on */
 
 GETTER(class)
 {
@@ -80,7 +82,8 @@ GETTER(rights)
 GETTER(flags)
 {
     UNUSED;
-    const bool ipm = row->fid == SPECIAL_IPM_SUBTREE || (row->parent >= SPECIAL_INBOX) || row->parent == SPECIAL_IPM_SUBTREE;
+    const bool ipm =
+        row->fid == SPECIAL_IPM_SUBTREE || (row->parent >= SPECIAL_INBOX) || row->parent == SPECIAL_IPM_SUBTREE;
     return P_I32(tag, (ipm ? FOLDER_IPM : 0) | (row->type == FOLDER_SEARCH ? FOLDER_IS_SEARCH : FOLDER_NORMAL));
 }
 
@@ -133,8 +136,8 @@ struct item folder_item(const struct folder_row *row)
     return item;
 }
 
-void folder_prop(TALLOC_CTX *arena, struct store *st, const struct folder_row *row, uint32_t tag, size_t limit, bool cut,
-                 struct prop *out)
+void folder_prop(TALLOC_CTX *arena, struct store *st, const struct folder_row *row, uint32_t tag, size_t limit,
+                 bool cut, struct prop *out)
 {
     const struct computed *c = computed_of(tag);
     if (!c) {

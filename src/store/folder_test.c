@@ -56,9 +56,9 @@ static void a_name_is_there_once(void **state)
     uint64_t first, second;
     bool existed;
     OK(store_folder_create(f->store, INBOX, FOLDER_GENERIC, "Öfen", "", false, &first, &existed));
-    EC(create(f, INBOX, "Öfen"), ecDuplicateName);                              /* MS-OXCFOLD_R481 */
+    EC(create(f, INBOX, "Öfen"), ecDuplicateName); /* MS-OXCFOLD_R481 */
     EC(create(f, INBOX, "öFEN"), ecDuplicateName);
-    OK(store_folder_create(f->store, INBOX, FOLDER_GENERIC, "ÖFEN", "", true, &second, &existed));      /* R482 */
+    OK(store_folder_create(f->store, INBOX, FOLDER_GENERIC, "ÖFEN", "", true, &second, &existed)); /* R482 */
     assert_true(existed);
     assert_int_equal(second, first);
     OK(create(f, INBOX, "Ofen"));
@@ -74,12 +74,12 @@ static void names_and_types_are_checked(void **state)
     uint64_t fid;
     bool existed;
     char name[300] = { 0 };
-    EC(create(f, INBOX, ""), ecInvalidParam);                                   /* R477 */
+    EC(create(f, INBOX, ""), ecInvalidParam); /* R477 */
     memset(name, 'n', 256);
     EC(create(f, INBOX, name), ecInvalidParam);
     name[255] = '\0';
     OK(create(f, INBOX, name));
-    EC(store_folder_create(f->store, INBOX, 7, "x", "", false, &fid, &existed), ecInvalidParam);       /* R487 */
+    EC(store_folder_create(f->store, INBOX, 7, "x", "", false, &fid, &existed), ecInvalidParam); /* R487 */
     EC(create(f, store_id(0x4711), "x"), ecNotFound);
     EC(create(f, 0, "x"), ecNotFound);
     OK(store_folder_create(f->store, INBOX, FOLDER_SEARCH, "found", "", false, &fid, &existed));
@@ -93,8 +93,10 @@ static void a_folder_has_its_computed_properties(void **state)
     assert_int_equal(fixture_folder_prop(f, fid, PidTagFolderId).u64, fid);
     assert_int_equal(fixture_folder_prop(f, fid, PidTagParentFolderId).u64, INBOX);
     assert_int_equal(fixture_folder_prop(f, fid, PidTagEntryId).bin.size, 46);
-    assert_true(blob_equal(fixture_folder_prop(f, fid, PidTagParentEntryId).bin, fixture_folder_prop(f, INBOX, PidTagEntryId).bin));
-    assert_true(blob_equal(fixture_folder_prop(f, fid, PidTagParentSourceKey).bin, fixture_folder_prop(f, INBOX, PidTagSourceKey).bin));
+    assert_true(blob_equal(fixture_folder_prop(f, fid, PidTagParentEntryId).bin,
+                           fixture_folder_prop(f, INBOX, PidTagEntryId).bin));
+    assert_true(blob_equal(fixture_folder_prop(f, fid, PidTagParentSourceKey).bin,
+                           fixture_folder_prop(f, INBOX, PidTagSourceKey).bin));
     assert_int_equal(fixture_folder_prop(f, fid, PidTagChangeKey).bin.size, 22);
     assert_int_equal(fixture_folder_prop(f, fid, PidTagPredecessorChangeList).bin.size, 23);
     assert_int_equal(fixture_folder_prop(f, fid, PidTagFolderType).i32, FOLDER_GENERIC);
@@ -122,7 +124,8 @@ static void special_folders_are_found_from_the_root_and_the_inbox(void **state)
         assert_true(blob_equal(drafts.bin, store_folder_entry_id(f->arena, f->store, STORE_FID(SPECIAL_DRAFTS))));
         const struct prop additional = fixture_folder_prop(f, places[i], PidTagAdditionalRenEntryIds);
         assert_int_equal(additional.mv.count, 5);
-        assert_true(blob_equal(additional.mv.bin[4], store_folder_entry_id(f->arena, f->store, STORE_FID(SPECIAL_JUNK))));
+        assert_true(
+            blob_equal(additional.mv.bin[4], store_folder_entry_id(f->arena, f->store, STORE_FID(SPECIAL_JUNK))));
         const struct prop free_busy = fixture_folder_prop(f, places[i], PidTagFreeBusyEntryIds);
         assert_int_equal(free_busy.mv.count, 4);
         assert_int_equal(free_busy.mv.bin[0].size, 0);
@@ -138,8 +141,12 @@ static void a_folder_keeps_what_is_set(void **state)
     static char text[20001];
     memset(text, 't', sizeof text - 1);
     const struct prop props[] = {
-        P_STR(PidTagDisplayName, "Plans"), P_STR(PidTagComment, "c"), P_STR(PidTagContainerClass, "IPF.Task"),
-        P_BOOL(PidTagAttributeHidden, true), P_STR(0x8001001F, text), P_BIN(PidTagExtendedFolderFlags, BLOB_OF("\1\2", 2)),
+        P_STR(PidTagDisplayName, "Plans"),
+        P_STR(PidTagComment, "c"),
+        P_STR(PidTagContainerClass, "IPF.Task"),
+        P_BOOL(PidTagAttributeHidden, true),
+        P_STR(0x8001001F, text),
+        P_BIN(PidTagExtendedFolderFlags, BLOB_OF("\1\2", 2)),
     };
     enum ec results[COUNTOF(props)];
     fixture_forget(f);
@@ -189,11 +196,11 @@ static void a_folder_that_is_not_empty_stays(void **state)
     const uint64_t below = fixture_folder(f, fid, "below");
     bool partial;
     fixture_message(f, fid, "one");
-    OK(store_folder_delete(f->store, INBOX, fid, STORE_FOLDERS, &partial));     /* R816 */
-    assert_true(partial);                                                       /* R817 */
-    OK(store_folder_delete(f->store, INBOX, fid, STORE_MESSAGES, &partial));    /* R1080 */
-    assert_true(partial);                                                       /* R1081 */
-    assert_true(is_there(f, fid) && is_there(f, below));                        /* R371, R1079 */
+    OK(store_folder_delete(f->store, INBOX, fid, STORE_FOLDERS, &partial));  /* R816 */
+    assert_true(partial);                                                    /* R817 */
+    OK(store_folder_delete(f->store, INBOX, fid, STORE_MESSAGES, &partial)); /* R1080 */
+    assert_true(partial);                                                    /* R1081 */
+    assert_true(is_there(f, fid) && is_there(f, below));                     /* R371, R1079 */
     fixture_forget(f);
     OK(store_folder_delete(f->store, INBOX, fid, STORE_MESSAGES | STORE_FOLDERS, &partial));
     assert_false(partial);
@@ -209,9 +216,9 @@ static void some_folders_cannot_be_deleted(void **state)
     const unsigned all = STORE_MESSAGES | STORE_FOLDERS | STORE_HARD;
     const uint64_t fid = fixture_folder(f, INBOX, "Projects");
     bool partial;
-    EC(store_folder_delete(f->store, 0, ROOT, all, &partial), ecNotSupported);              /* R2509 */
+    EC(store_folder_delete(f->store, 0, ROOT, all, &partial), ecNotSupported); /* R2509 */
     EC(store_folder_delete(f->store, IPM, INBOX, all, &partial), ecAccessDenied);
-    EC(store_folder_delete(f->store, IPM, fid, all, &partial), ecNotFound);                 /* R507 */
+    EC(store_folder_delete(f->store, IPM, fid, all, &partial), ecNotFound); /* R507 */
     EC(store_folder_delete(f->store, INBOX, store_id(0x4711), all, &partial), ecNotFound);
     OK(store_folder_delete(f->store, INBOX, fid, all, &partial));
     EC(store_folder_delete(f->store, INBOX, fid, all, &partial), ecNotFound);
@@ -230,7 +237,7 @@ static void an_emptied_folder_keeps_its_associated_messages_unless_told(void **s
     OK(store_message_save(view, false, NULL));
     assert_int_equal(fixture_row(f, fid).associated, 1);
     fixture_forget(f);
-    OK(store_folder_empty(f->store, fid, STORE_MESSAGES | STORE_FOLDERS, &partial));        /* R1129, R618 */
+    OK(store_folder_empty(f->store, fid, STORE_MESSAGES | STORE_FOLDERS, &partial)); /* R1129, R618 */
     assert_false(partial);
     struct store_folder row = fixture_row(f, fid);
     assert_int_equal(row.total, 0);
@@ -242,9 +249,9 @@ static void an_emptied_folder_keeps_its_associated_messages_unless_told(void **s
         heard += f->changes[i].kind == STORE_DELETED && f->changes[i].is_message;
     assert_int_equal(heard, 5);
     OK(store_folder_empty(f->store, fid, STORE_MESSAGES | STORE_ASSOCIATED | STORE_HARD, &partial));
-    assert_int_equal(fixture_row(f, fid).associated, 0);                                    /* R617 */
+    assert_int_equal(fixture_row(f, fid).associated, 0); /* R617 */
     assert_int_equal(fixture_folder_prop(f, fid, PidTagMessageSize).i32, 0);
-    EC(store_folder_empty(f->store, ROOT, STORE_MESSAGES, &partial), ecNotSupported);       /* R1248 */
+    EC(store_folder_empty(f->store, ROOT, STORE_MESSAGES, &partial), ecNotSupported); /* R1248 */
     OK(store_folder_empty(f->store, IPM, STORE_MESSAGES | STORE_FOLDERS, &partial));
     assert_true(partial);
     assert_true(is_there(f, INBOX));
@@ -281,7 +288,7 @@ static void a_folder_moves_with_all_that_it_holds(void **state)
     fixture_open(f, below, mid);
     EC(store_folder_move(f->store, IPM, fid, below, NULL), ecRootFolder);
     EC(store_folder_move(f->store, IPM, fid, fid, NULL), ecRootFolder);
-    EC(store_folder_move(f->store, INBOX, fid, IPM, NULL), ecNotFound);                     /* R600 */
+    EC(store_folder_move(f->store, INBOX, fid, IPM, NULL), ecNotFound); /* R600 */
     EC(store_folder_move(f->store, IPM, INBOX, fid, NULL), ecAccessDenied);
     EC(store_folder_move(f->store, IPM, fid, store_id(0x4711), NULL), ecNotFound);
     fixture_folder(f, INBOX, "plans");
@@ -302,19 +309,20 @@ static void a_folder_is_copied_with_its_messages(void **state)
     OK(store_folder_copy(f->store, INBOX, fid, IPM, "Flat", false));
     OK(store_folder_create(f->store, IPM, FOLDER_GENERIC, "Flat", "", true, &copy, &existed));
     assert_true(existed);
-    assert_int_equal(fixture_row(f, copy).total, 1);                                        /* MS-OXCFOLD_R605 */
+    assert_int_equal(fixture_row(f, copy).total, 1); /* MS-OXCFOLD_R605 */
     assert_int_equal(fixture_row(f, copy).subfolders, 0);
     assert_string_equal(fixture_row(f, copy).class, "IPF.Task");
     OK(store_folder_copy(f->store, INBOX, fid, IPM, "Deep", true));
     OK(store_folder_create(f->store, IPM, FOLDER_GENERIC, "Deep", "", true, &copy, &existed));
-    OK(store_folder_create(f->store, copy, FOLDER_GENERIC, "below", "", true, &copy_below, &existed));  /* R1122 */
+    OK(store_folder_create(f->store, copy, FOLDER_GENERIC, "below", "", true, &copy_below, &existed)); /* R1122 */
     assert_true(existed);
     assert_int_equal(fixture_row(f, copy_below).total, 2);
     assert_int_equal(fixture_row(f, below).total, 2);
-    assert_int_equal(fixture_folder_prop(f, copy_below, PidTagMessageSize).i32, fixture_folder_prop(f, below, PidTagMessageSize).i32);
+    assert_int_equal(fixture_folder_prop(f, copy_below, PidTagMessageSize).i32,
+                     fixture_folder_prop(f, below, PidTagMessageSize).i32);
     EC(store_folder_copy(f->store, INBOX, fid, below, NULL, true), ecRootFolder);
     EC(store_folder_copy(f->store, INBOX, fid, IPM, "deep", true), ecDuplicateName);
-    EC(store_folder_copy(f->store, IPM, fid, IPM, "x", true), ecNotFound);                  /* R612 */
+    EC(store_folder_copy(f->store, IPM, fid, IPM, "x", true), ecNotFound); /* R612 */
 }
 
 static const struct CMUnitTest tests[] = {

@@ -202,7 +202,8 @@ enum ec store_long_term_id(struct store *st, uint64_t id, struct LongTermId *out
         return ecNone;
     TALLOC_CTX *arena = talloc_new(NULL);
     struct store_tx tx = store_read(st);
-    out->DatabaseGuid = guid_of_blob(sql_blob(arena, &tx.sql, replica_guid_sql, BIND(B_INT(st->mb), B_INT(le16(bytes)))));
+    out->DatabaseGuid =
+        guid_of_blob(sql_blob(arena, &tx.sql, replica_guid_sql, BIND(B_INT(st->mb), B_INT(le16(bytes)))));
     talloc_free(arena);
     return store_end(&tx);
 }

@@ -55,7 +55,8 @@ enum computed_rule { PLAIN, COMPUTED, HANDLED, DEFAULT };       /* PLAIN: in no 
 /* The tag that a getter answers for: PidTagMessageSize has two types. */
 static inline uint32_t computed_tag(uint32_t tag, uint32_t asked)
 {
-    return PROP_ID(tag) == PROP_ID(PidTagMessageSize) && PROP_TYPE(asked) == PtypInteger64 ? PROP_AS(tag, PtypInteger64) : tag;
+    const bool is_long = PROP_ID(tag) == PROP_ID(PidTagMessageSize) && PROP_TYPE(asked) == PtypInteger64;
+    return is_long ? PROP_AS(tag, PtypInteger64) : tag;
 }
 /* Both lists in one, without ids of the second that the first has. */
 const uint32_t *tags_join(TALLOC_CTX *arena, const uint32_t *computed, uint32_t count, const uint32_t *own,
@@ -78,8 +79,8 @@ struct folder_row {
 };
 /* What folder_row_read expects, from column `first` on.  Texts and blobs live until the next sql_next. */
 #define FOLDER_COLUMNS \
-    "fid, parent, cn, type, deleted, hidden, total, unread, associated, subfolders, deleted_total, hierarchy_cn, size," \
-    " associated_size, content_time, hierarchy_time, modified, created, committed, name, comment, class, change_key," \
+    "fid, parent, cn, type, deleted, hidden, total, unread, associated, subfolders, deleted_total, hierarchy_cn," \
+    " size, associated_size, content_time, hierarchy_time, modified, created, committed, name, comment, class, change_key," \
     " pcl, source_key, props"
 enum { FOLDER_COLUMN_COUNT = 26 };
 void folder_row_read(struct sql_rows *, unsigned first, struct folder_row *);
@@ -91,8 +92,9 @@ void folder_prop(TALLOC_CTX *arena, struct store *, const struct folder_row *, u
 struct item folder_item(const struct folder_row *);
 enum computed_rule folder_rule(uint32_t tag);
 /* Adds to the counts of a folder and announces it as modified; ecNotFound sticks when it is not there. */
-void folder_touch(struct store_tx *, uint64_t fid, int subfolders);       /* a change among its subfolders; 0: nothing */
-void folder_insert(struct store_tx *, const struct folder_row *);         /* fid, parent, type, cn, hidden, texts, props */
+/* Something changed among its subfolders; `subfolders`: so many more of them.  fid 0: nothing to do. */
+void folder_touch(struct store_tx *, uint64_t fid, int subfolders);
+void folder_insert(struct store_tx *, const struct folder_row *);         /* fid, parent, type, cn, texts, props */
 struct blob folder_name_key(TALLOC_CTX *, const char *name);
 enum ec folder_name_check(const char *name);
 uint64_t folder_by_name(struct store_tx *, uint64_t parent, const char *name);     /* 0: none */
@@ -109,8 +111,8 @@ void folder_adjust(struct store_tx *, uint64_t fid, const struct folder_delta *)
 /* ---- messages ---- */
 /* PidTagMessageFlags [MS-OXCMSG] 2.2.1.6 */
 enum {
-    mfRead = 0x1, mfUnmodified = 0x2, mfSubmitted = 0x4, mfUnsent = 0x8, mfHasAttach = 0x10, mfFromMe = 0x20, mfFAI = 0x40,
-    mfResend = 0x80, mfNotifyRead = 0x100, mfNotifyUnread = 0x200, mfEverRead = 0x400, mfInternet = 0x2000,
+    mfRead = 0x1, mfUnmodified = 0x2, mfSubmitted = 0x4, mfUnsent = 0x8, mfHasAttach = 0x10, mfFromMe = 0x20,
+    mfFAI = 0x40, mfResend = 0x80, mfNotifyRead = 0x100, mfNotifyUnread = 0x200, mfEverRead = 0x400, mfInternet = 0x2000,
     mfUntrusted = 0x8000,
 };
 struct message_row {
@@ -126,9 +128,9 @@ struct message_row {
 };
 /* What message_row_read expects, from column `first` on.  Texts and blobs live until the next sql_next. */
 #define MESSAGE_COLUMNS \
-    "id, mid, fid, parent, parent_num, associated, is_read, deleted, has_attach, cn, read_cn, delivery_time, submit_time," \
-    " modified, created, committed, size, flags, status, importance, sensitivity, attach_next, class, prefix, subject," \
-    " sender, display_to, display_cc, display_bcc, change_key, pcl, source_key, props"
+    "id, mid, fid, parent, parent_num, associated, is_read, deleted, has_attach, cn, read_cn, delivery_time," \
+    " submit_time, modified, created, committed, size, flags, status, importance, sensitivity, attach_next, class," \
+    " prefix, subject, sender, display_to, display_cc, display_bcc, change_key, pcl, source_key, props"
 enum { MESSAGE_COLUMN_COUNT = 33 };
 void message_row_read(struct sql_rows *, unsigned first, struct message_row *);
 void message_row_keep(TALLOC_CTX *owner, struct message_row *);           /* its texts and blobs are copied */
@@ -140,7 +142,8 @@ struct message_view {
     const struct item *item;                     /* of message_item(row), or of the open message */
     bool is_new, read_only;
 };
-void message_prop(TALLOC_CTX *arena, const struct message_view *, uint32_t tag, size_t limit, bool cut, struct prop *out);
+void message_prop(TALLOC_CTX *arena, const struct message_view *, uint32_t tag, size_t limit, bool cut,
+                  struct prop *out);
 /* The tags that every message or folder has by computation. */
 uint32_t message_computed_tags(const uint32_t **tags);
 uint32_t folder_computed_tags(const uint32_t **tags);

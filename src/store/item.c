@@ -9,7 +9,9 @@
 enum {
     /* A bag is read with every row of a page, so it stays small: values over the first size lie apart, and those over
      * the second one as well, if all together are more than the third. */
-    INLINE_LIMIT = 4096, INLINE_LIMIT_CROWDED = 512, CROWDED = 32 * 1024,
+    INLINE_LIMIT = 4096,
+    INLINE_LIMIT_CROWDED = 512,
+    CROWDED = 32 * 1024,
 };
 
 /* ---- finding ---- */
@@ -167,8 +169,9 @@ static enum ec read_piece(struct store *st, const struct item *item, const struc
 {
     struct store_tx tx = store_read(st);
     struct sql_rows rows = sql_query(&tx.sql, value_piece_sql,
-        BIND(B_INT(st->mb), B_INT(item->id), B_INT(item->num), B_INT(apart->tag), B_INT((int64_t)apart->version),
-             B_INT((int64_t)(offset / VALUE_CHUNK)), B_INT((int64_t)(offset % VALUE_CHUNK) + 1), B_INT((int64_t)count)));
+                                     BIND(B_INT(st->mb), B_INT(item->id), B_INT(item->num), B_INT(apart->tag),
+                                          B_INT((int64_t)apart->version), B_INT((int64_t)(offset / VALUE_CHUNK)),
+                                          B_INT((int64_t)(offset % VALUE_CHUNK) + 1), B_INT((int64_t)count)));
     const bool found = sql_next(&rows) && sql_col_blob(&rows, 0).size == count;
     if (found && count)
         memcpy(to, sql_col_blob(&rows, 0).data, count);
@@ -327,7 +330,7 @@ void item_get(TALLOC_CTX *arena, struct store *st, const struct item *item, uint
         *out = value.prop;
     item_convert(arena, tag, limit, cut, out);
     if (value.place == BAG_HERE)
-        *out = prop_copy(arena, out);            /* the item may change before the arena goes */
+        *out = prop_copy(arena, out); /* the item may change before the arena goes */
 }
 
 /* ---- changing ---- */
@@ -386,7 +389,7 @@ void item_set(struct item *item, const struct prop *p)
     if (PROP_TYPE(kept.tag) == PtypString && !kept.str)
         kept.str = "";
     TALLOC_CTX *memory = talloc_new(item->owner);
-    kept = prop_copy(memory, &kept);             /* before the old value goes, of which it may be a part */
+    kept = prop_copy(memory, &kept); /* before the old value goes, of which it may be a part */
     struct item_change *change = change_for(item, kept.tag);
     change->memory = memory;
     change->prop = kept;
@@ -467,7 +470,7 @@ struct pack {
     int32_t num;
     uint64_t version;
     struct bag_entry *entries;
-    struct spool **spools;                       /* beside the entries: where an entry's bytes are */
+    struct spool **spools; /* beside the entries: where an entry's bytes are */
     uint32_t count;
 };
 
@@ -515,8 +518,8 @@ static void encode_spool(struct pack *pack, struct bag_entry *entry, const struc
         sql_abort(&pack->tx->sql, ec);
         return;
     }
-    const struct prop p = PROP_TYPE(entry->tag) == PtypString ? P_STR(entry->tag, (const char *)bytes.data)
-                                                              : P_BIN(entry->tag, bytes);
+    const struct prop p =
+        PROP_TYPE(entry->tag) == PtypString ? P_STR(entry->tag, (const char *)bytes.data) : P_BIN(entry->tag, bytes);
     entry->encoded = bag_encode(pack->arena, &p);
 }
 
@@ -564,8 +567,9 @@ static void delete_replaced(struct pack *pack)
     for (uint32_t i = 0; i < pack->item->count; i++) {
         struct bag_apart old;
         if (bag_find(NULL, &pack->item->bag, pack->item->changes[i].tag, NULL, &old) == BAG_APART)
-            sql_exec(&pack->tx->sql, value_delete_sql, BIND(B_INT(pack->tx->st->mb), B_INT(pack->id), B_INT(pack->num),
-                                                            B_INT(old.tag), B_INT((int64_t)old.version)));
+            sql_exec(&pack->tx->sql, value_delete_sql,
+                     BIND(B_INT(pack->tx->st->mb), B_INT(pack->id), B_INT(pack->num), B_INT(old.tag),
+                          B_INT((int64_t)old.version)));
     }
 }
 

@@ -49,7 +49,8 @@ bool item_has(const struct item *, uint32_t tag);
 bool item_changed(const struct item *, uint32_t tag);          /* set or removed since it was stored */
 /* Fills *out for `tag`: the value in the type asked for, or PtypErrorCode (ecNotFound; ecNotEnoughMemory: longer than
  * `limit` bytes).  With `cut`, a longer text or binary is cut to `limit` bytes instead, and nothing is too long. */
-void item_get(TALLOC_CTX *arena, struct store *, const struct item *, uint32_t tag, size_t limit, bool cut, struct prop *out);
+void item_get(TALLOC_CTX *arena, struct store *, const struct item *, uint32_t tag, size_t limit, bool cut,
+              struct prop *out);
 void item_convert(TALLOC_CTX *arena, uint32_t tag, size_t limit, bool cut, struct prop *);
 /* All tags, ascending. */
 uint32_t item_tags(TALLOC_CTX *arena, const struct item *, uint32_t **tags);
@@ -68,7 +69,8 @@ enum ec item_clone(struct store *, struct item *to, const struct item *from);
 void item_share(struct item *to, TALLOC_CTX *owner, const struct item *from);
 /* Writes what has to lie apart, removes what no longer does, and makes the new bag in `arena`; `version` is new.  The
  * item itself changes by item_stored, after the commit. */
-struct blob item_pack(TALLOC_CTX *arena, struct store_tx *, const struct item *, int64_t id, int32_t num, uint64_t version);
+struct blob item_pack(TALLOC_CTX *arena, struct store_tx *, const struct item *, int64_t id, int32_t num,
+                      uint64_t version);
 void item_stored(struct item *, struct blob bag, int64_t id, int32_t num);
 
 /* Pieces of a value that is stored apart. */

@@ -37,11 +37,12 @@ static const uint64_t free_busy[] = { 0, 0, 0, SPECIAL_FREEBUSY_DATA };
 static const struct {
     const char *container, *post;
 } post_classes[] = {
-    { "IPF.Note", "IPM.Note" },         { "IPF.Appointment", "IPM.Appointment" }, { "IPF.Contact", "IPM.Contact" },
-    { "IPF.Journal", "IPM.Activity" },  { "IPF.StickyNote", "IPM.StickyNote" },   { "IPF.Task", "IPM.Task" },
+    { "IPF.Note", "IPM.Note" },        { "IPF.Appointment", "IPM.Appointment" }, { "IPF.Contact", "IPM.Contact" },
+    { "IPF.Journal", "IPM.Activity" }, { "IPF.StickyNote", "IPM.StickyNote" },   { "IPF.Task", "IPM.Task" },
 };
 
-static struct prop entry_ids(TALLOC_CTX *arena, const struct store *st, uint32_t tag, const uint64_t *fids, uint32_t count)
+static struct prop entry_ids(TALLOC_CTX *arena, const struct store *st, uint32_t tag, const uint64_t *fids,
+                             uint32_t count)
 {
     struct blob *ids = talloc_zero_array(arena, struct blob, count);
     for (uint32_t i = 0; i < count; i++)
@@ -73,9 +74,14 @@ static void make_folders(struct store_tx *tx)
     for (size_t i = 0; i < COUNTOF(specials); i++) {
         const struct special *special = &specials[i];
         const struct folder_row row = {
-            .fid = special->fid, .parent = special->parent, .cn = cn + i,
-            .type = special->parent ? FOLDER_GENERIC : FOLDER_ROOT, .name = special->name, .comment = "",
-            .class = special->class, .props = special_props(arena, tx->st, special),
+            .fid = special->fid,
+            .parent = special->parent,
+            .cn = cn + i,
+            .type = special->parent ? FOLDER_GENERIC : FOLDER_ROOT,
+            .name = special->name,
+            .comment = "",
+            .class = special->class,
+            .props = special_props(arena, tx->st, special),
         };
         folder_insert(tx, &row);
         folder_touch(tx, row.parent, 1);
@@ -132,9 +138,9 @@ static int64_t insert_mailbox(struct store_tx *tx, const struct store_identity *
     st->replica = guid_random();
     return sql_int(&tx->sql, mailbox_insert_sql,
                    BIND(guid, B_BYTES(st->replica.bytes, sizeof st->replica.bytes), B_INT(FIRST_COUNTER),
-                        B_TEXT(who->display_name ? who->display_name : ""), B_TEXT(who->legacy_dn ? who->legacy_dn : ""),
-                        B_TEXT(who->smtp ? who->smtp : ""), B_INT((int64_t)tx->now), B_BYTES("", 0),
-                        B_INT(new_key(st))));
+                        B_TEXT(who->display_name ? who->display_name : ""),
+                        B_TEXT(who->legacy_dn ? who->legacy_dn : ""), B_TEXT(who->smtp ? who->smtp : ""),
+                        B_INT((int64_t)tx->now), B_BYTES("", 0), B_INT(new_key(st))));
 }
 
 /* Who asks whether a mailbox is there and makes it then does so before the next one asks. */
@@ -218,8 +224,7 @@ enum ec store_remove(const char *database_url, struct guid mailbox)
 
 /* ---- who owns it, how large it is ---- */
 
-static const char set_identity_sql[] =
-    "UPDATE mailbox SET display_name = $2, legacy_dn = $3, smtp = $4 WHERE mb = $1";
+static const char set_identity_sql[] = "UPDATE mailbox SET display_name = $2, legacy_dn = $3, smtp = $4 WHERE mb = $1";
 
 enum ec store_set_identity(struct store *st, const struct store_identity *who)
 {
@@ -266,7 +271,8 @@ enum ec store_usage(struct store *st, struct store_usage *out)
     struct sizes sizes;
     struct store_tx tx = store_read(st);
     measure(&tx, &sizes);
-    *out = (struct store_usage){ .messages = sizes.messages, .bytes = sizes.size + sizes.associated_size,
+    *out = (struct store_usage){ .messages = sizes.messages,
+                                 .bytes = sizes.size + sizes.associated_size,
                                  .associated = sizes.associated };
     out->deleted = (uint64_t)sql_int(&tx.sql, deleted_sql, BIND(B_INT(st->mb)));
     return store_end(&tx);
@@ -293,6 +299,7 @@ typedef struct prop getter(TALLOC_CTX *, struct view *, uint32_t tag);
 #define GETTER(name) static struct prop get_##name(TALLOC_CTX *arena, struct view *view, uint32_t tag)
 #define UNUSED (void)arena, (void)view
 
+/* clang-format off */
 GETTER(mailbox_name)       { return P_STR(tag, talloc_asprintf(arena, "Mailbox - %s", view->st->identity.display_name)); }
 GETTER(owner_name)         { return P_STR(tag, talloc_strdup(arena, view->st->identity.display_name)); }
 GETTER(owner_entry_id)     { return P_BIN(tag, owner_entry_id(arena, view->st)); }
@@ -307,6 +314,7 @@ GETTER(mailbox_associated) { UNUSED; return P_I64(tag, sizes_of(view)->associate
 GETTER(mailbox_count)      { UNUSED; return P_I32(tag, sizes_of(view)->messages); }
 GETTER(rule_limit)         { UNUSED; return P_I32(tag, RULE_SIZE_LIMIT); }
 GETTER(out_of_office)      { UNUSED; return P_BOOL(tag, false); }
+/* clang-format on */
 
 /* Bytes that say nothing: a client times how long they take. */
 GETTER(line_speed)

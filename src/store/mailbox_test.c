@@ -227,7 +227,8 @@ static void the_logon_object_has_its_properties(void **state)
     assert_int_equal(store_prop(f, PidTagMessageSizeExtended).i64, 0);
     fixture_message(f, INBOX, "one");
     assert_true(store_prop(f, PidTagMessageSizeExtended).i64 > 0);
-    const struct prop props[] = { P_BOOL(PidTagOutOfOfficeState, true), P_STR(PidTagComment, "mine"), P_I32(PidTagStoreState, 1) };
+    const struct prop props[] = { P_BOOL(PidTagOutOfOfficeState, true), P_STR(PidTagComment, "mine"),
+                                  P_I32(PidTagStoreState, 1) };
     enum ec results[3];
     OK(store_set_props(f->store, props, 3, results));
     OK(results[0]);
@@ -319,15 +320,20 @@ static struct PropertyName by_name(struct store_fixture *f, struct guid guid, co
     const struct blob wide = utf16_of_utf8(f->arena, text);
     uint8_t *bytes = talloc_zero_size(f->arena, wide.size + 2);
     memcpy(bytes, wide.data, wide.size);
-    return (struct PropertyName){ .Kind = 1, .GUID = guid, .NameSize = (uint8_t)(wide.size + 2), .Name = BLOB_OF(bytes, wide.size + 2) };
+    return (struct PropertyName){
+        .Kind = 1, .GUID = guid, .NameSize = (uint8_t)(wide.size + 2), .Name = BLOB_OF(bytes, wide.size + 2)
+    };
 }
 
 static void a_name_keeps_its_id_for_ever(void **state)
 {
     struct store_fixture *f = *state;
     const struct PropertyName names[] = {
-        by_lid(PSETID_Appointment, 0x820D), by_name(f, PS_PUBLIC_STRINGS, "Keywords"), by_lid(PS_MAPI, 0x0037),
-        by_name(f, PS_INTERNET_HEADERS, "X-Mailer"), by_lid(PSETID_Task, 0x820D),
+        by_lid(PSETID_Appointment, 0x820D),
+        by_name(f, PS_PUBLIC_STRINGS, "Keywords"),
+        by_lid(PS_MAPI, 0x0037),
+        by_name(f, PS_INTERNET_HEADERS, "X-Mailer"),
+        by_lid(PSETID_Task, 0x820D),
     };
     uint16_t ids[COUNTOF(names)], again[COUNTOF(names)];
     OK(store_named_ids(f->store, names, COUNTOF(names), false, ids));
@@ -339,7 +345,7 @@ static void a_name_keeps_its_id_for_ever(void **state)
     assert_int_not_equal(ids[0], ids[4]);
     const uint64_t before = sql_statements();
     OK(store_named_ids(f->store, names, 2, true, again));
-    assert_int_equal(sql_statements(), before);                /* what is known is not asked again */
+    assert_int_equal(sql_statements(), before); /* what is known is not asked again */
     fixture_reopen(f);
     OK(store_named_ids(f->store, names, COUNTOF(names), true, again));
     assert_memory_equal(ids, again, sizeof ids);
@@ -360,8 +366,8 @@ static void names_can_be_listed(void **state)
 {
     struct store_fixture *f = *state;
     const struct PropertyName names[] = {
-        by_lid(PSETID_Appointment, 1), by_name(f, PS_PUBLIC_STRINGS, "Keywords"), by_lid(PSETID_Task, 1),
-        { .Kind = 0x55, .GUID = PSETID_Task }, by_name(f, PS_PUBLIC_STRINGS, ""), by_lid(PS_MAPI, 0x8000),
+        by_lid(PSETID_Appointment, 1),         by_name(f, PS_PUBLIC_STRINGS, "Keywords"), by_lid(PSETID_Task, 1),
+        { .Kind = 0x55, .GUID = PSETID_Task }, by_name(f, PS_PUBLIC_STRINGS, ""),         by_lid(PS_MAPI, 0x8000),
     };
     uint16_t ids[COUNTOF(names)], *listed;
     struct PropertyName *out;
@@ -402,7 +408,7 @@ static void long_term_ids_and_short_ones_are_the_same(void **state)
     OK(store_id_from_long_term(f->store, &id, &back));
     assert_int_equal(back, INBOX);
     id.DatabaseGuid = guid_random();
-    OK(store_id_from_long_term(f->store, &id, &foreign));       /* a replica id of its own */
+    OK(store_id_from_long_term(f->store, &id, &foreign)); /* a replica id of its own */
     assert_int_not_equal(foreign & 0xFFFF, STORE_REPLICA_ID);
     assert_int_equal(store_counter(foreign), 0);
     OK(store_id_from_long_term(f->store, &id, &back));

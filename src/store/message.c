@@ -126,7 +126,8 @@ static enum ec message_load(struct store_message *m, struct sql_rows *rows)
     if (sql_failed(rows->tx))
         return rows->tx->ec;
     if (!bag_open(&m->item.bag, bag)) {
-        log_line(LOG_ERROR, "store", "%s: message %lld is damaged; restore it from the backup", m->st->url, (long long)m->row.id);
+        log_line(LOG_ERROR, "store", "%s: message %lld is damaged; restore it from the backup", m->st->url,
+                 (long long)m->row.id);
         return ecCorruptStore;
     }
     const uint64_t own = item_size(&m->item) + m->packed.size;
@@ -149,8 +150,8 @@ enum ec store_message_open(struct store_message **out, TALLOC_CTX *owner, struct
     struct store_message *m = message_make(owner, st);
     struct store_tx tx = store_read(st);
     struct sql_rows rows = sql_one(&tx.sql, message_open_sql,
-        BIND(B_INT(st->mb), B_INT((int64_t)store_counter(mid)), B_INT((int64_t)store_counter(fid)),
-             B_INT((mode & MESSAGE_SOFT_DELETED) != 0)));
+                                   BIND(B_INT(st->mb), B_INT((int64_t)store_counter(mid)),
+                                        B_INT((int64_t)store_counter(fid)), B_INT((mode & MESSAGE_SOFT_DELETED) != 0)));
     sql_abort(&tx.sql, message_load(m, &rows));
     sql_done(&rows);
     const enum ec ec = store_end(&tx);
@@ -194,7 +195,8 @@ void message_defaults(struct store_message *m)
     item_set(&m->item, &P_BIN(PidTagSearchKey, BLOB_OF(key, sizeof key)));
 }
 
-enum ec store_message_new(struct store_message **out, TALLOC_CTX *owner, struct store *st, uint64_t fid, bool associated)
+enum ec store_message_new(struct store_message **out, TALLOC_CTX *owner, struct store *st, uint64_t fid,
+                          bool associated)
 {
     *out = NULL;
     if (!store_counter(fid))
@@ -257,12 +259,13 @@ static void refresh_display(struct store_message *m)
 struct message_view message_view_of(struct store_message *m)
 {
     refresh_display(m);
-    return (struct message_view){ .st = m->st, .row = &m->row, .item = &m->item, .is_new = m->is_new,
-                                  .read_only = m->read_only };
+    return (struct message_view){
+        .st = m->st, .row = &m->row, .item = &m->item, .is_new = m->is_new, .read_only = m->read_only
+    };
 }
 
-enum ec store_message_get(TALLOC_CTX *arena, struct store_message *m, const uint32_t *tags, uint32_t count, size_t limit,
-                          struct prop *values)
+enum ec store_message_get(TALLOC_CTX *arena, struct store_message *m, const uint32_t *tags, uint32_t count,
+                          size_t limit, struct prop *values)
 {
     const struct message_view view = message_view_of(m);
     for (uint32_t i = 0; i < count; i++)
@@ -333,8 +336,8 @@ struct store_message *message_clone(TALLOC_CTX *owner, struct store_message *fro
     to->row = from->row;
     message_row_keep(to->texts, &to->row);
     item_share(&to->item, to, &from->item);
-    to->packed = blob_copy(to, from->recipients_read ? recipients_pack(to->texts, from->recipients, from->recipient_count)
-                                                     : from->packed);
+    to->packed = blob_copy(
+        to, from->recipients_read ? recipients_pack(to->texts, from->recipients, from->recipient_count) : from->packed);
     to->recipients_changed = from->recipients_changed;
     to->attached_read = from->attached_read;
     to->attached_changed = from->attached_changed;

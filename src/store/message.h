@@ -75,7 +75,8 @@ void attached_recount(struct store_message *);   /* PidTagHasAttachments, after 
 struct store_message *message_clone(TALLOC_CTX *owner, struct store_message *);
 struct store_message *message_make(TALLOC_CTX *owner, struct store *);
 void message_defaults(struct store_message *);
-enum ec message_load_embedded(struct store_message **, TALLOC_CTX *owner, struct store *, int64_t parent, uint32_t number);
+enum ec message_load_embedded(struct store_message **, TALLOC_CTX *owner, struct store *, int64_t parent,
+                              uint32_t number);
 struct message_view message_view_of(struct store_message *);
 enum ec message_set_one(struct store_message *, const struct prop *);
 enum ec message_unset_one(struct store_message *, uint32_t tag);

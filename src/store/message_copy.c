@@ -71,7 +71,7 @@ static enum ec copy_embedded(struct store_attachment *to, struct store_message *
     if (source && !ec)
         ec = store_message_save(copy, false, NULL);
     talloc_free(arena);
-    return ec == ecNotFound ? ecNone : ec;       /* an attachment without a message in it */
+    return ec == ecNotFound ? ecNone : ec; /* an attachment without a message in it */
 }
 
 static enum ec copy_attachment(struct store_message *to, struct store_message *from, const struct attached *a)
@@ -122,7 +122,8 @@ static bool is_asked_for(const struct selection *s, uint32_t tag)
     return is_wanted(s, tag) && !(s->exclude && of_subject && is_named(s, PidTagSubject));
 }
 
-static enum ec copy_all_but(struct store_message *to, struct store_message *from, const struct selection *s, bool no_overwrite)
+static enum ec copy_all_but(struct store_message *to, struct store_message *from, const struct selection *s,
+                            bool no_overwrite)
 {
     uint32_t *tags;
     TALLOC_CTX *arena = talloc_new(NULL);

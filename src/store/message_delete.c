@@ -5,8 +5,8 @@
 /* ---- for ever ---- */
 
 /* The message and what is embedded in it, at any depth. */
-#define TREE(roots) \
-    "WITH RECURSIVE tree(id) AS (" roots \
+#define TREE(roots)                                                                                                    \
+    "WITH RECURSIVE tree(id) AS (" roots                                                                               \
     "  UNION ALL SELECT m.id FROM message m JOIN tree ON m.parent = tree.id WHERE m.mb = $1) "
 #define ONE "SELECT CAST($2 AS BIGINT)"
 static const char *const erase_one_sql[] = {
@@ -22,8 +22,9 @@ void message_erase(struct store_tx *tx, int64_t id)
 }
 
 /* All of a folder: $3 of these kinds (0 normal, 1 associated, 2 both), $4 also those that are deleted softly. */
-#define OF_FOLDER \
-    "SELECT id FROM message WHERE mb = $1 AND fid = $2 AND ($3 = 2 OR associated = $3) AND ($4 = 1 OR deleted IS NULL)"
+#define OF_FOLDER                                                                                                      \
+    "SELECT id FROM message WHERE mb = $1 AND fid = $2 AND ($3 = 2 OR associated = $3)"                                \
+    " AND ($4 = 1 OR deleted IS NULL)"
 static const char *const erase_all_sql[] = {
     TREE(OF_FOLDER) "DELETE FROM value WHERE mb = $1 AND id IN (SELECT id FROM tree)",
     TREE(OF_FOLDER) "DELETE FROM attachment WHERE mb = $1 AND id IN (SELECT id FROM tree)",
@@ -41,7 +42,8 @@ static const char *const attachment_erase_sql[] = {
     "DELETE FROM attachment WHERE mb = $1 AND id = $2 AND num = $3",
     "DELETE FROM value WHERE mb = $1 AND id = $2 AND num = $3",
 };
-static const char attachment_embedded_sql[] = "SELECT id FROM message WHERE mb = $1 AND parent = $2 AND parent_num = $3";
+static const char attachment_embedded_sql[] =
+    "SELECT id FROM message WHERE mb = $1 AND parent = $2 AND parent_num = $3";
 
 void attachment_erase(struct store_tx *tx, int64_t id, uint32_t number)
 {
@@ -60,8 +62,8 @@ static const char message_brief_sql[] =
 
 bool message_brief(struct store_tx *tx, uint64_t fid, uint64_t mid, struct message_brief *brief)
 {
-    struct sql_rows rows = sql_query(&tx->sql, message_brief_sql,
-                                     BIND(B_INT(tx->st->mb), B_INT((int64_t)mid), B_INT((int64_t)fid)));
+    struct sql_rows rows =
+        sql_query(&tx->sql, message_brief_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)mid), B_INT((int64_t)fid)));
     const bool found = fid && sql_next(&rows);
     if (found)
         *brief = (struct message_brief){ sql_col_int(&rows, 0), sql_col_int(&rows, 1), sql_col_int(&rows, 2),
@@ -79,8 +81,7 @@ void delta_add(struct folder_delta *delta, const struct message_brief *brief, in
     delta->deleted += sign < 0;
 }
 
-static const char tombstone_sql[] =
-    "INSERT INTO tombstone(mb, fid, cn, mid, kind) VALUES ($1, $2, $3, $4, $5)";
+static const char tombstone_sql[] = "INSERT INTO tombstone(mb, fid, cn, mid, kind) VALUES ($1, $2, $3, $4, $5)";
 
 void tombstone_add(struct store_tx *tx, uint64_t fid, uint64_t cn, uint64_t mid, enum tombstone kind)
 {
@@ -90,7 +91,8 @@ void tombstone_add(struct store_tx *tx, uint64_t fid, uint64_t cn, uint64_t mid,
 
 static const char soft_delete_sql[] = "UPDATE message SET deleted = $3 WHERE mb = $1 AND id = $2";
 
-static bool delete_one(struct store_tx *tx, uint64_t fid, uint64_t mid, uint64_t cn, bool hard, struct folder_delta *delta)
+static bool delete_one(struct store_tx *tx, uint64_t fid, uint64_t mid, uint64_t cn, bool hard,
+                       struct folder_delta *delta)
 {
     struct message_brief brief;
     if (!message_brief(tx, fid, mid, &brief) || (brief.deleted && !hard))
@@ -103,20 +105,25 @@ static bool delete_one(struct store_tx *tx, uint64_t fid, uint64_t mid, uint64_t
         return true;
     delta_add(delta, &brief, -1);
     tombstone_add(tx, fid, cn, mid, brief.associated ? TOMBSTONE_ASSOCIATED : TOMBSTONE_MESSAGE);
-    const struct store_change change = { .kind = STORE_DELETED, .is_message = true, .associated = brief.associated,
-                                         .fid = store_id(fid), .mid = store_id(mid), .cn = store_id(cn) };
+    const struct store_change change = { .kind = STORE_DELETED,
+                                         .is_message = true,
+                                         .associated = brief.associated,
+                                         .fid = store_id(fid),
+                                         .mid = store_id(mid),
+                                         .cn = store_id(cn) };
     change_add(tx, &change);
     return true;
 }
 
-enum ec store_messages_delete(struct store *st, uint64_t fid, const uint64_t *mids, uint32_t count, bool hard, bool *partial)
+enum ec store_messages_delete(struct store *st, uint64_t fid, const uint64_t *mids, uint32_t count, bool hard,
+                              bool *partial)
 {
     struct folder_delta delta = { 0 };
     struct store_tx tx = store_begin(st);
     const uint64_t cn = take_counters(&tx, 1), folder = store_counter(fid);
     *partial = false;
     for (uint32_t i = 0; i < count && !sql_failed(&tx.sql); i++)
-        *partial |= !delete_one(&tx, folder, store_counter(mids[i]), cn, hard, &delta);         /* R1147 */
+        *partial |= !delete_one(&tx, folder, store_counter(mids[i]), cn, hard, &delta); /* R1147 */
     if (delta.deleted)
         folder_adjust(&tx, folder, &delta);
     return store_end(&tx);
@@ -134,11 +141,15 @@ static bool announce_all(struct store_tx *tx, uint64_t fid, enum message_kinds k
 {
     uint32_t listed = 0;
     struct sql_rows rows = sql_query(&tx->sql, listed_sql,
-        BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(kinds), B_INT(LISTED_MAX + 1)));
+                                     BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(kinds), B_INT(LISTED_MAX + 1)));
     while (sql_next(&rows)) {
         const struct store_change change = {
-            .kind = STORE_DELETED, .is_message = true, .associated = sql_col_int(&rows, 1), .fid = store_id(fid),
-            .mid = store_id((uint64_t)sql_col_int(&rows, 0)), .cn = store_id(cn),
+            .kind = STORE_DELETED,
+            .is_message = true,
+            .associated = sql_col_int(&rows, 1),
+            .fid = store_id(fid),
+            .mid = store_id((uint64_t)sql_col_int(&rows, 0)),
+            .cn = store_id(cn),
         };
         if (listed++ < LISTED_MAX)
             change_add(tx, &change);
@@ -171,9 +182,13 @@ void messages_delete_all(struct store_tx *tx, const struct folder_row *folder, e
     else
         sql_exec(&tx->sql, soft_delete_all_sql, BIND(mb, fid, which, B_INT((int64_t)tx->now)));
     const struct folder_delta delta = {
-        .total = -total, .associated = -hidden, .unread = normal ? -(int64_t)folder->unread : 0,
-        .size = normal ? -(int64_t)folder->size : 0, .associated_size = associated ? -(int64_t)folder->associated_size : 0,
-        .deleted = total + hidden, .many = !listed,
+        .total = -total,
+        .associated = -hidden,
+        .unread = normal ? -(int64_t)folder->unread : 0,
+        .size = normal ? -(int64_t)folder->size : 0,
+        .associated_size = associated ? -(int64_t)folder->associated_size : 0,
+        .deleted = total + hidden,
+        .many = !listed,
     };
     folder_adjust(tx, folder->fid, &delta);
 }

@@ -7,8 +7,9 @@ static const char move_sql[] =
     "UPDATE message SET fid = $3, mid = $4, cn = $5, committed = $6, deleted = NULL, read_cn = NULL, change_key = NULL,"
     "  pcl = NULL, source_key = NULL WHERE mb = $1 AND id = $2";
 
-#define COPIED_COLUMNS \
-    " associated, is_read, delivery_time, submit_time, modified, created, size, flags, status, importance, sensitivity," \
+#define COPIED_COLUMNS                                                                                                 \
+    " associated, is_read, delivery_time, submit_time, modified, created, size, flags, status, importance, "           \
+    "sensitivity,"                                                                                                     \
     " has_attach, attach_next, class, prefix, subject, sender, display_to, display_cc, display_bcc, props, recipients"
 static const char copy_message_sql[] =
     "INSERT INTO message(mb, id, mid, fid, parent, parent_num, cn, committed," COPIED_COLUMNS ")"
@@ -23,7 +24,7 @@ static const char *const copy_belongings_sql[] = {
 static const char embedded_ids_sql[] = "SELECT id FROM message WHERE mb = $1 AND parent = $2 ORDER BY id";
 
 struct copy {
-    int64_t from, to, parent;                    /* parent: of the copy; 0: it lies in a folder */
+    int64_t from, to, parent; /* parent: of the copy; 0: it lies in a folder */
 };
 
 static struct copy *copy_list_embedded(TALLOC_CTX *arena, struct store_tx *tx, const struct copy *around,
@@ -70,10 +71,11 @@ struct move {
 static void move_rows(struct move *move, const struct message_brief *brief, uint64_t mid, uint64_t new_mid, uint64_t cn)
 {
     struct store_tx *tx = &move->tx;
-    sql_exec(&tx->sql, move_sql, BIND(B_INT(tx->st->mb), B_INT(brief->id), B_INT((int64_t)move->to),
-                                      B_INT((int64_t)new_mid), B_INT((int64_t)cn), B_INT((int64_t)tx->now)));
+    sql_exec(&tx->sql, move_sql,
+             BIND(B_INT(tx->st->mb), B_INT(brief->id), B_INT((int64_t)move->to), B_INT((int64_t)new_mid),
+                  B_INT((int64_t)cn), B_INT((int64_t)tx->now)));
     if (brief->deleted)
-        return;                                  /* it comes back from the deleted ones, where nobody counts it */
+        return; /* it comes back from the deleted ones, where nobody counts it */
     tombstone_add(tx, move->from, cn, mid, brief->associated ? TOMBSTONE_ASSOCIATED : TOMBSTONE_MESSAGE);
     delta_add(&move->lost, brief, -1);
 }
@@ -95,16 +97,23 @@ static bool move_one(struct move *move, uint64_t mid, uint64_t *new_mid)
     delta_add(&move->gained, &brief, 1);
     *new_mid = first;
     const struct store_change change = {
-        .kind = move->copy ? STORE_COPIED : brief.deleted ? STORE_CREATED : STORE_MOVED, .is_message = true,
-        .associated = brief.associated, .fid = store_id(move->to), .mid = store_id(first), .cn = store_id(cn),
-        .old_fid = store_id(move->from), .old_mid = store_id(mid),
+        .kind = move->copy      ? STORE_COPIED
+                : brief.deleted ? STORE_CREATED
+                                : STORE_MOVED,
+        .is_message = true,
+        .associated = brief.associated,
+        .fid = store_id(move->to),
+        .mid = store_id(first),
+        .cn = store_id(cn),
+        .old_fid = store_id(move->from),
+        .old_mid = store_id(mid),
     };
     change_add(&move->tx, &change);
     return true;
 }
 
-enum ec store_messages_move(struct store *st, uint64_t from, uint64_t to, const uint64_t *mids, uint32_t count, bool copy,
-                            uint64_t *new_mids, bool *partial)
+enum ec store_messages_move(struct store *st, uint64_t from, uint64_t to, const uint64_t *mids, uint32_t count,
+                            bool copy, uint64_t *new_mids, bool *partial)
 {
     struct move move = { .tx = store_begin(st), .from = store_counter(from), .to = store_counter(to), .copy = copy };
     static const struct folder_delta nothing;
@@ -117,6 +126,6 @@ enum ec store_messages_move(struct store *st, uint64_t from, uint64_t to, const 
     }
     if (memcmp(&move.lost, &nothing, sizeof nothing) != 0)
         folder_adjust(&move.tx, move.from, &move.lost);
-    folder_adjust(&move.tx, move.to, &move.gained);                     /* ecNotFound: no such folder */
+    folder_adjust(&move.tx, move.to, &move.gained); /* ecNotFound: no such folder */
     return store_end(&move.tx);
 }

@@ -41,6 +41,7 @@ static const char *text_of(TALLOC_CTX *arena, const struct message_view *v, uint
     return PROP_TYPE(p.tag) == PtypString ? p.str : NULL;
 }
 
+/* clang-format off */
 GETTER(mid)               { UNUSED; return saved_prop(v, P_I64(tag, store_id(v->row->mid))); }
 GETTER(fid)               { UNUSED; return folder_prop_of(v, P_I64(tag, store_id(v->row->fid))); }
 GETTER(cn)                { UNUSED; return saved_prop(v, P_I64(tag, store_id(v->row->cn))); }
@@ -69,6 +70,7 @@ GETTER(sensitivity)       { UNUSED; return P_I32(tag, 0); }
 GETTER(trust_sender)      { UNUSED; return P_I32(tag, 1); }
 GETTER(owner_name)        { return P_STR(tag, talloc_strdup(arena, v->st->identity.display_name)); }
 GETTER(owner_entry_id)    { return P_BIN(tag, owner_entry_id(arena, v->st)); }
+/* clang-format on */
 
 /* [MS-OXCMSG] 3.2.5.2: 3 while it is new; [MS-OXCPRPT] 2.2.1.1: 4 is the right to delete what is stored. */
 GETTER(access)
@@ -151,8 +153,8 @@ GETTER(conversation_id)
 {
     const struct item_value tracking = item_find(arena, v->item, PidTagConversationIndexTracking);
     const struct item_value index = item_find(arena, v->item, PidTagConversationIndex);
-    const struct blob bytes = index.place == BAG_HERE && index.prop.tag == PidTagConversationIndex ? index.prop.bin
-                                                                                                  : BLOB_OF(NULL, 0);
+    const struct blob bytes =
+        index.place == BAG_HERE && index.prop.tag == PidTagConversationIndex ? index.prop.bin : BLOB_OF(NULL, 0);
     if (tracking.place == BAG_HERE && tracking.prop.tag == PidTagConversationIndexTracking && tracking.prop.b &&
         bytes.size >= CONVERSATION_HEADER && bytes.data[0] == 1)
         return P_BIN(tag, blob_copy(arena, BLOB_OF(bytes.data + 6, 16)));
@@ -220,11 +222,13 @@ static void get_html_text(TALLOC_CTX *arena, const struct message_view *v, uint3
     item_get(arena, v->st, v->item, PidTagHtml, cut ? ITEM_LOAD_LIMIT : limit, false, out);
     if (PROP_TYPE(out->tag) == PtypErrorCode)
         return;
-    *out = P_STR(PidTagBodyHtml, utf8_of_codepage(arena, html_codepage(arena, v, out->bin), out->bin.data, out->bin.size));
+    *out =
+        P_STR(PidTagBodyHtml, utf8_of_codepage(arena, html_codepage(arena, v, out->bin), out->bin.data, out->bin.size));
     item_convert(arena, tag, limit, cut, out);
 }
 
-void message_prop(TALLOC_CTX *arena, const struct message_view *v, uint32_t tag, size_t limit, bool cut, struct prop *out)
+void message_prop(TALLOC_CTX *arena, const struct message_view *v, uint32_t tag, size_t limit, bool cut,
+                  struct prop *out)
 {
     const uint16_t type = PROP_TYPE(tag);
     if (PROP_ID(tag) == PROP_ID(PidTagHtml) && (type == PtypString || type == PtypString8)) {
@@ -247,7 +251,7 @@ static enum ec set_flags(struct store_message *m, const struct prop *p)
 {
     const uint32_t own = mfUnsent | mfResend;
     if (!m->is_new)
-        return ecComputed;                                              /* R31 */
+        return ecComputed; /* R31 */
     m->row.flags = (m->row.flags & ~own) | (p->u32 & own);
     m->row.read = p->u32 & mfRead;
     m->read_changed = true;
@@ -277,9 +281,11 @@ static enum ec set_key(struct store_message *m, const struct prop *p, struct blo
     return ecNone;
 }
 
+/* clang-format off */
 static enum ec set_source_key(struct store_message *m, const struct prop *p) { return set_key(m, p, &m->row.source_key); }
 static enum ec set_change_key(struct store_message *m, const struct prop *p) { return set_key(m, p, &m->row.change_key); }
 static enum ec set_pcl(struct store_message *m, const struct prop *p) { return set_key(m, p, &m->row.pcl); }
+/* clang-format on */
 
 /* One to three letters, a colon and a blank.  Documented with PidTagNormalizedSubject. */
 static size_t prefix_length(const char *subject)
@@ -316,8 +322,12 @@ static const struct {
     uint32_t tag;
     enum ec (*set)(struct store_message *, const struct prop *);
 } handled[] = {
-    { PidTagMessageFlags, set_flags },     { PidTagCreationTime, set_created }, { PidTagLastModificationTime, set_modified },
-    { PidTagSourceKey, set_source_key },   { PidTagChangeKey, set_change_key }, { PidTagPredecessorChangeList, set_pcl },
+    { PidTagMessageFlags, set_flags },
+    { PidTagCreationTime, set_created },
+    { PidTagLastModificationTime, set_modified },
+    { PidTagSourceKey, set_source_key },
+    { PidTagChangeKey, set_change_key },
+    { PidTagPredecessorChangeList, set_pcl },
     { PidTagSubject, set_subject },
 };
 

@@ -9,9 +9,9 @@ struct save {
     struct store_tx *tx;
     TALLOC_CTX *arena;
     uint64_t cn;
-    struct message_row row;                      /* as it will be */
+    struct message_row row; /* as it will be */
     struct blob recipients;
-    bool appears;                                /* nobody has heard of the message before */
+    bool appears; /* nobody has heard of the message before */
 };
 
 /* ---- the columns that repeat properties ---- */
@@ -27,7 +27,9 @@ static uint64_t column_number(struct save *save, const struct message_view *v, u
 {
     struct prop p;
     message_prop(save->arena, v, tag, STORE_VALUE_LIMIT, false, &p);
-    return PROP_TYPE(p.tag) == PtypErrorCode ? 0 : PROP_TYPE(p.tag) == PtypTime ? MIN(p.u64, (uint64_t)INT64_MAX) : p.u32;
+    return PROP_TYPE(p.tag) == PtypErrorCode ? 0
+           : PROP_TYPE(p.tag) == PtypTime    ? MIN(p.u64, (uint64_t)INT64_MAX)
+                                             : p.u32;
 }
 
 static const char *column_names(struct save *save, const struct store_message *m, uint8_t type)
@@ -70,8 +72,8 @@ static void fill_columns(struct save *save, struct store_message *m)
 
 /* ---- attachments ---- */
 
-static uint64_t write_message(struct store_tx *, TALLOC_CTX *arena, struct store_message *, int64_t parent, uint32_t number,
-                              uint64_t cn);
+static uint64_t write_message(struct store_tx *, TALLOC_CTX *arena, struct store_message *, int64_t parent,
+                              uint32_t number, uint64_t cn);
 
 static const char attachment_write_sql[] =
     "INSERT INTO attachment(mb, id, num, size, props) VALUES ($1, $2, $3, $4, $5)"
@@ -83,8 +85,8 @@ static uint64_t write_content(struct save *save, struct attached *a)
 {
     struct store_tx *tx = save->tx;
     if (a->content->is_new && !a->is_new) {
-        const int64_t old = sql_int_or(&tx->sql, 0, embedded_id_sql,
-                                       BIND(B_INT(tx->st->mb), B_INT(save->row.id), B_INT(a->number)));
+        const int64_t old =
+            sql_int_or(&tx->sql, 0, embedded_id_sql, BIND(B_INT(tx->st->mb), B_INT(save->row.id), B_INT(a->number)));
         if (old)
             message_erase(tx, old);
     }
@@ -110,8 +112,9 @@ static void write_attachment(struct save *save, struct attached *a)
     struct item stored = { 0 };
     bag_open(&stored.bag, a->packed);
     a->size = item_size(&stored) + embedded;
-    sql_exec(&tx->sql, attachment_write_sql, BIND(B_INT(tx->st->mb), B_INT(save->row.id), B_INT(a->number),
-                                                  B_INT((int64_t)a->size), B_BLOB(a->packed)));
+    sql_exec(
+        &tx->sql, attachment_write_sql,
+        BIND(B_INT(tx->st->mb), B_INT(save->row.id), B_INT(a->number), B_INT((int64_t)a->size), B_BLOB(a->packed)));
 }
 
 static uint64_t write_attachments(struct save *save, struct store_message *m)
@@ -130,7 +133,8 @@ static uint64_t write_attachments(struct save *save, struct store_message *m)
 
 static const char message_insert_sql[] =
     "INSERT INTO message(mb, id, mid, fid, parent, parent_num, associated, cn, is_read, delivery_time, submit_time,"
-    "  modified, created, committed, size, flags, status, importance, sensitivity, has_attach, attach_next, class, prefix,"
+    "  modified, created, committed, size, flags, status, importance, sensitivity, has_attach, attach_next, class, "
+    "prefix,"
     "  subject, sender, display_to, display_cc, display_bcc, change_key, pcl, source_key, props, recipients)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,"
     "  $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
@@ -146,20 +150,21 @@ static void insert_row(struct store_tx *tx, const struct message_row *r, struct 
     sql_exec(&tx->sql, message_insert_sql,
              BIND(B_INT(tx->st->mb), B_INT(r->id), B_INT((int64_t)r->mid), B_INT((int64_t)r->fid),
                   embedded ? B_INT(r->parent) : B_NULL, embedded ? B_INT(r->parent_num) : B_NULL, B_INT(r->associated),
-                  B_INT((int64_t)r->cn), B_INT(r->read), B_INT((int64_t)r->delivery_time), B_INT((int64_t)r->submit_time),
-                  B_INT((int64_t)r->modified), B_INT((int64_t)r->created), B_INT((int64_t)r->committed),
-                  B_INT((int64_t)r->size), B_INT(r->flags), B_INT(r->status), B_INT(r->importance), B_INT(r->sensitivity),
-                  B_INT(r->has_attach), B_INT(r->attach_next), B_TEXT(r->class), B_TEXT(r->prefix), B_TEXT(r->subject),
-                  B_TEXT(r->sender), B_TEXT(r->display_to), B_TEXT(r->display_cc), B_TEXT(r->display_bcc),
-                  key_value(r->change_key), key_value(r->pcl), key_value(r->source_key), B_BLOB(r->props),
-                  B_BLOB(recipients)));
+                  B_INT((int64_t)r->cn), B_INT(r->read), B_INT((int64_t)r->delivery_time),
+                  B_INT((int64_t)r->submit_time), B_INT((int64_t)r->modified), B_INT((int64_t)r->created),
+                  B_INT((int64_t)r->committed), B_INT((int64_t)r->size), B_INT(r->flags), B_INT(r->status),
+                  B_INT(r->importance), B_INT(r->sensitivity), B_INT(r->has_attach), B_INT(r->attach_next),
+                  B_TEXT(r->class), B_TEXT(r->prefix), B_TEXT(r->subject), B_TEXT(r->sender), B_TEXT(r->display_to),
+                  B_TEXT(r->display_cc), B_TEXT(r->display_bcc), key_value(r->change_key), key_value(r->pcl),
+                  key_value(r->source_key), B_BLOB(r->props), B_BLOB(recipients)));
 }
 
 /* Whether it is read, and its status, change by themselves and not here.  $31: the change number that it was opened
  * with; another one means that somebody else has saved. */
 static const char message_update_sql[] =
     "UPDATE message SET cn = $3, delivery_time = $4, submit_time = $5, modified = $6, created = $7, committed = $8,"
-    "  size = $9, flags = (flags | $10) & ~ $11, importance = $12, sensitivity = $13, has_attach = $14, attach_next = $15,"
+    "  size = $9, flags = (flags | $10) & ~ $11, importance = $12, sensitivity = $13, has_attach = $14, attach_next = "
+    "$15,"
     "  class = $16, prefix = $17, subject = $18, sender = $19, display_to = $20, display_cc = $21, display_bcc = $22,"
     "  change_key = NULL, props = $23, recipients = $24"
     " WHERE mb = $1 AND id = $2 AND mid = $25 AND cn = $26 AND deleted IS NULL";
@@ -168,14 +173,14 @@ static bool update_row(struct store_tx *tx, const struct store_message *m, const
                        struct blob recipients)
 {
     return sql_exec(&tx->sql, message_update_sql,
-        BIND(B_INT(tx->st->mb), B_INT(r->id), B_INT((int64_t)r->cn), B_INT((int64_t)r->delivery_time),
-             B_INT((int64_t)r->submit_time), B_INT((int64_t)r->modified), B_INT((int64_t)r->created),
-             B_INT((int64_t)r->committed), B_INT((int64_t)r->size), B_INT(m->flags_set),
-             B_INT(m->flags_cleared | (m->flags_set & mfUnmodified ? 0 : mfUnmodified)), B_INT(r->importance),
-             B_INT(r->sensitivity), B_INT(r->has_attach), B_INT(r->attach_next), B_TEXT(r->class), B_TEXT(r->prefix),
-             B_TEXT(r->subject), B_TEXT(r->sender), B_TEXT(r->display_to), B_TEXT(r->display_cc),
-             B_TEXT(r->display_bcc), B_BLOB(r->props), B_BLOB(recipients), B_INT((int64_t)m->row.mid),
-             B_INT((int64_t)m->row.cn))) == 1;
+                    BIND(B_INT(tx->st->mb), B_INT(r->id), B_INT((int64_t)r->cn), B_INT((int64_t)r->delivery_time),
+                         B_INT((int64_t)r->submit_time), B_INT((int64_t)r->modified), B_INT((int64_t)r->created),
+                         B_INT((int64_t)r->committed), B_INT((int64_t)r->size), B_INT(m->flags_set),
+                         B_INT(m->flags_cleared | (m->flags_set & mfUnmodified ? 0 : mfUnmodified)),
+                         B_INT(r->importance), B_INT(r->sensitivity), B_INT(r->has_attach), B_INT(r->attach_next),
+                         B_TEXT(r->class), B_TEXT(r->prefix), B_TEXT(r->subject), B_TEXT(r->sender),
+                         B_TEXT(r->display_to), B_TEXT(r->display_cc), B_TEXT(r->display_bcc), B_BLOB(r->props),
+                         B_BLOB(recipients), B_INT((int64_t)m->row.mid), B_INT((int64_t)m->row.cn))) == 1;
 }
 
 /* ---- conflicts ---- */
@@ -188,7 +193,7 @@ static void tell_conflict(struct store_tx *tx, const struct store_message *m)
 {
     const int64_t cn = sql_int_or(&tx->sql, 0, message_state_sql,
                                   BIND(B_INT(tx->st->mb), B_INT(m->row.id), B_INT((int64_t)m->row.mid)));
-    sql_abort(&tx->sql, cn ? ecObjectModified : ecObjectDeleted);       /* R705, R1053 */
+    sql_abort(&tx->sql, cn ? ecObjectModified : ecObjectDeleted); /* R705, R1053 */
 }
 
 static const char attachment_props_sql[] = "SELECT props FROM attachment WHERE mb = $1 AND id = $2 AND num = $3";
@@ -200,8 +205,8 @@ static void rebase_attachment(struct store_tx *tx, const struct store_message *m
         attachment_erase(tx, m->row.id, a->number);
         return;
     }
-    struct sql_rows rows = sql_query(&tx->sql, attachment_props_sql,
-                                     BIND(B_INT(tx->st->mb), B_INT(m->row.id), B_INT(a->number)));
+    struct sql_rows rows =
+        sql_query(&tx->sql, attachment_props_sql, BIND(B_INT(tx->st->mb), B_INT(m->row.id), B_INT(a->number)));
     if (!sql_next(&rows) || !bag_open(&a->item.bag, sql_col_blob_copy(a, &rows, 0)))
         sql_abort(&tx->sql, ecObjectModified);
     sql_done(&rows);
@@ -210,8 +215,8 @@ static void rebase_attachment(struct store_tx *tx, const struct store_message *m
 /* ForceSave [MS-OXCMSG] 2.2.3.3.1: what this handle has changed goes over what the others have saved. */
 static void rebase(struct store_tx *tx, struct store_message *m)
 {
-    struct sql_rows rows = sql_query(&tx->sql, message_state_sql,
-                                     BIND(B_INT(tx->st->mb), B_INT(m->row.id), B_INT((int64_t)m->row.mid)));
+    struct sql_rows rows =
+        sql_query(&tx->sql, message_state_sql, BIND(B_INT(tx->st->mb), B_INT(m->row.id), B_INT((int64_t)m->row.mid)));
     const bool there = sql_next(&rows);
     const uint64_t cn = (uint64_t)sql_col_int(&rows, 0), size = (uint64_t)sql_col_int(&rows, 1);
     const bool same = cn == m->row.cn;
@@ -267,7 +272,7 @@ static void number(struct save *save, const struct store_message *m)
         if (save->row.mid == reserved)
             save->row.source_key = BLOB_OF(NULL, 0);
     } else {
-        save->row.change_key = BLOB_OF(NULL, 0);               /* of the last change that was made elsewhere */
+        save->row.change_key = BLOB_OF(NULL, 0); /* of the last change that was made elsewhere */
     }
     save->cn = save->row.cn = first + m->is_new;
 }
@@ -351,8 +356,12 @@ static void announce(struct save *save, const struct store_message *m, bool new_
 {
     struct message_row *row = &save->row;
     struct store_change change = {
-        .kind = save->appears ? STORE_CREATED : STORE_MODIFIED, .is_message = true, .associated = row->associated,
-        .fid = store_id(row->fid), .mid = store_id(row->mid), .cn = store_id(row->cn),
+        .kind = save->appears ? STORE_CREATED : STORE_MODIFIED,
+        .is_message = true,
+        .associated = row->associated,
+        .fid = store_id(row->fid),
+        .mid = store_id(row->mid),
+        .cn = store_id(row->cn),
     };
     if (new_mail) {
         const struct message_view view = { .st = m->st, .row = row, .item = &m->item };
@@ -375,8 +384,10 @@ static void adjust_folder(struct save *save, const struct store_message *m)
     const int64_t size = (int64_t)row->size - (m->is_new ? 0 : (int64_t)m->row.size);
     const bool added = m->is_new;
     const struct folder_delta delta = {
-        .total = added && !row->associated, .unread = added && !row->associated && !row->read,
-        .associated = added && row->associated, .size = row->associated ? 0 : size,
+        .total = added && !row->associated,
+        .unread = added && !row->associated && !row->read,
+        .associated = added && row->associated,
+        .size = row->associated ? 0 : size,
         .associated_size = row->associated ? size : 0,
     };
     folder_adjust(save->tx, row->fid, &delta);
@@ -444,7 +455,7 @@ static enum ec save_embedded(struct store_message *m)
 enum ec store_message_save(struct store_message *m, bool force, uint64_t *mid)
 {
     if (m->read_only)
-        return ecError;                                                 /* R1699 */
+        return ecError; /* R1699 */
     const enum ec ec = m->embedded ? save_embedded(m) : save_top(m, 0, force, false);
     if (mid)
         *mid = store_message_mid(m);

@@ -44,22 +44,22 @@ static void a_new_message_has_the_defaults(void **state)
 {
     struct store_fixture *f = *state;
     struct store_message *m = new_message(f, DRAFTS);
-    assert_int_equal(number_of(f, m, PidTagImportance), 1);                     /* MS-OXCMSG_R341 */
-    assert_string_equal(text_of(f, m, PidTagMessageClass), "IPM.Note");         /* R342 */
-    assert_int_equal(number_of(f, m, PidTagSensitivity), 0);                    /* R343 */
-    assert_string_equal(text_of(f, m, PidTagDisplayBcc), "");                   /* R344 */
-    assert_string_equal(text_of(f, m, PidTagDisplayCc), "");                    /* R345 */
-    assert_string_equal(text_of(f, m, PidTagDisplayTo), "");                    /* R346 */
-    assert_int_equal(number_of(f, m, PidTagMessageFlags), 0x409);               /* R347, R1480 */
-    assert_false(fixture_prop(f, m, PidTagHasAttachments).b);                   /* R349 */
-    assert_int_equal(number_of(f, m, PidTagTrustSender), 1);                    /* R352 */
-    assert_int_equal(number_of(f, m, PidTagAccess), 3);                         /* R353 */
-    assert_int_equal(number_of(f, m, PidTagAccessLevel), 1);                    /* R354 */
+    assert_int_equal(number_of(f, m, PidTagImportance), 1);             /* MS-OXCMSG_R341 */
+    assert_string_equal(text_of(f, m, PidTagMessageClass), "IPM.Note"); /* R342 */
+    assert_int_equal(number_of(f, m, PidTagSensitivity), 0);            /* R343 */
+    assert_string_equal(text_of(f, m, PidTagDisplayBcc), "");           /* R344 */
+    assert_string_equal(text_of(f, m, PidTagDisplayCc), "");            /* R345 */
+    assert_string_equal(text_of(f, m, PidTagDisplayTo), "");            /* R346 */
+    assert_int_equal(number_of(f, m, PidTagMessageFlags), 0x409);       /* R347, R1480 */
+    assert_false(fixture_prop(f, m, PidTagHasAttachments).b);           /* R349 */
+    assert_int_equal(number_of(f, m, PidTagTrustSender), 1);            /* R352 */
+    assert_int_equal(number_of(f, m, PidTagAccess), 3);                 /* R353 */
+    assert_int_equal(number_of(f, m, PidTagAccessLevel), 1);            /* R354 */
     assert_int_equal(fixture_prop(f, m, PidTagCreationTime).u64,
-                     fixture_prop(f, m, PidTagLastModificationTime).u64);       /* R357 */
-    assert_int_equal(fixture_prop(f, m, PidTagSearchKey).bin.size, 16);         /* R358 */
-    assert_string_equal(text_of(f, m, PidTagCreatorName), "Alice Example");     /* R360 */
-    assert_false(fixture_prop(f, m, PidTagHasNamedProperties).b);               /* R364 */
+                     fixture_prop(f, m, PidTagLastModificationTime).u64);   /* R357 */
+    assert_int_equal(fixture_prop(f, m, PidTagSearchKey).bin.size, 16);     /* R358 */
+    assert_string_equal(text_of(f, m, PidTagCreatorName), "Alice Example"); /* R360 */
+    assert_false(fixture_prop(f, m, PidTagHasNamedProperties).b);           /* R364 */
 }
 
 static void nobody_sees_a_message_before_it_is_saved(void **state)
@@ -67,13 +67,13 @@ static void nobody_sees_a_message_before_it_is_saved(void **state)
     struct store_fixture *f = *state;
     struct store_message *m = new_message(f, DRAFTS);
     OK(fixture_set(m, P_STR(PidTagSubject, "Hello")));
-    assert_int_equal(fixture_row(f, DRAFTS).total, 0);                          /* R339 */
+    assert_int_equal(fixture_row(f, DRAFTS).total, 0); /* R339 */
     assert_int_equal(store_message_mid(m), 0);
     fixture_forget(f);
     const uint64_t mid = save(m);
     assert_int_equal(fixture_row(f, DRAFTS).total, 1);
     assert_int_equal(fixture_row(f, DRAFTS).unread, 0);
-    assert_int_equal(store_message_mid(m), mid);                                /* R372 */
+    assert_int_equal(store_message_mid(m), mid); /* R372 */
     assert_non_null(fixture_heard(f, STORE_CREATED, DRAFTS, mid));
     const struct store_change *folder = fixture_heard(f, STORE_MODIFIED, DRAFTS, 0);
     assert_non_null(folder);
@@ -89,10 +89,15 @@ static void what_was_saved_comes_back(void **state)
     static const int32_t numbers[] = { 1, -2, 3 };
     static const char *const texts[] = { "a", "", "ü" };
     const struct prop props[] = {
-        P_STR(PidTagSubject, "Grüße"), P_I32(PidTagImportance, 2), P_BOOL(PidTagReadReceiptRequested, true),
-        P_BIN(PidTagConversationIndex, BLOB_OF("\x01\x02\0", 3)), P_TIME(PidTagClientSubmitTime, 132000000000000000),
-        { .tag = 0x80011003, .mv = { .count = 3, .i32 = numbers } }, { .tag = 0x8002101F, .mv = { .count = 3, .str = texts } },
-        { .tag = 0x80030005, .f64 = 1.5 }, { .tag = 0x80040048, .guid = { { 1, 2, 3 } } },
+        P_STR(PidTagSubject, "Grüße"),
+        P_I32(PidTagImportance, 2),
+        P_BOOL(PidTagReadReceiptRequested, true),
+        P_BIN(PidTagConversationIndex, BLOB_OF("\x01\x02\0", 3)),
+        P_TIME(PidTagClientSubmitTime, 132000000000000000),
+        { .tag = 0x80011003, .mv = { .count = 3, .i32 = numbers } },
+        { .tag = 0x8002101F, .mv = { .count = 3, .str = texts } },
+        { .tag = 0x80030005, .f64 = 1.5 },
+        { .tag = 0x80040048, .guid = { { 1, 2, 3 } } },
     };
     enum ec results[COUNTOF(props)];
     OK(store_message_set(m, props, COUNTOF(props), results));
@@ -124,11 +129,11 @@ static void a_save_takes_few_statements(void **state)
     OK(fixture_set(m, P_STR(PidTagSubject, "Hello")));
     uint64_t before = sql_statements();
     save(m);
-    assert_int_equal(sql_statements() - before, 3);            /* counter, message, folder */
+    assert_int_equal(sql_statements() - before, 3); /* counter, message, folder */
     struct store_message *mail = new_message(f, INBOX);
     before = sql_statements();
     OK(store_message_deliver(mail, 0, &mid));
-    assert_int_equal(sql_statements() - before, 4);            /* and the receive folder */
+    assert_int_equal(sql_statements() - before, 4); /* and the receive folder */
     before = sql_statements();
     fixture_open(f, INBOX, mid);
     assert_int_equal(sql_statements() - before, 1);
@@ -145,12 +150,12 @@ static void a_second_handle_may_not_save_over_the_first(void **state)
     const uint64_t mid = fixture_message(f, DRAFTS, "one");
     struct store_message *first = fixture_open(f, DRAFTS, mid), *second = fixture_open(f, DRAFTS, mid);
     OK(fixture_set(first, P_STR(PidTagSubject, "first")));
-    assert_string_equal(text_of(f, second, PidTagSubject), "one");              /* MS-OXCMSG_R704 */
+    assert_string_equal(text_of(f, second, PidTagSubject), "one"); /* MS-OXCMSG_R704 */
     OK(fixture_set(second, P_I32(PidTagImportance, 2)));
     save(first);
-    EC(store_message_save(second, false, NULL), ecObjectModified);              /* R705, R1053 */
+    EC(store_message_save(second, false, NULL), ecObjectModified); /* R705, R1053 */
     assert_string_equal(text_of(f, second, PidTagSubject), "one");
-    OK(store_message_save(second, true, NULL));                                 /* R724 */
+    OK(store_message_save(second, true, NULL)); /* R724 */
     struct store_message *now = fixture_open(f, DRAFTS, mid);
     assert_int_equal(number_of(f, now, PidTagImportance), 2);
     assert_string_equal(text_of(f, now, PidTagSubject), "first");
@@ -193,9 +198,9 @@ static void a_message_opened_for_reading_cannot_change(void **state)
     const uint64_t mid = fixture_message(f, DRAFTS, "one");
     struct store_message *m;
     OK(store_message_open(&m, f->arena, f->store, DRAFTS, mid, MESSAGE_READONLY));
-    assert_int_equal(number_of(f, m, PidTagAccessLevel), 0);                    /* MS-OXCPRPT_R27 */
+    assert_int_equal(number_of(f, m, PidTagAccessLevel), 0); /* MS-OXCPRPT_R27 */
     EC(fixture_set(m, P_I32(PidTagImportance, 2)), ecAccessDenied);
-    EC(store_message_save(m, false, NULL), ecError);                            /* MS-OXCMSG_R1699 */
+    EC(store_message_save(m, false, NULL), ecError); /* MS-OXCMSG_R1699 */
     OK(store_message_open(&m, f->arena, f->store, DRAFTS, mid, MESSAGE_BEST));
     assert_true(store_message_writable(m));
 }
@@ -207,7 +212,7 @@ static void ids_of_nothing_are_not_found(void **state)
     struct store_message *m;
     EC(store_message_open(&m, f->arena, f->store, INBOX, mid, MESSAGE_READONLY), ecNotFound);
     EC(store_message_open(&m, f->arena, f->store, DRAFTS, 0, MESSAGE_READONLY), ecNotFound);
-    EC(store_message_open(&m, f->arena, f->store, DRAFTS, mid + 1, MESSAGE_READONLY), ecNotFound);      /* other replica */
+    EC(store_message_open(&m, f->arena, f->store, DRAFTS, mid + 1, MESSAGE_READONLY), ecNotFound); /* other replica */
     EC(store_message_open(&m, f->arena, f->store, DRAFTS, UINT64_MAX, MESSAGE_READONLY), ecNotFound);
     EC(store_message_new(&m, f->arena, f->store, 2, false), ecNotFound);
     assert_null(m);
@@ -219,7 +224,8 @@ static void a_save_changes_the_change_number_and_no_other_key(void **state)
     const uint64_t mid = fixture_message(f, DRAFTS, "one");
     struct store_message *m = fixture_open(f, DRAFTS, mid);
     const uint64_t cn = fixture_prop(f, m, PidTagChangeNumber).u64;
-    const struct blob source_key = fixture_prop(f, m, PidTagSourceKey).bin, key = fixture_prop(f, m, PidTagChangeKey).bin;
+    const struct blob source_key = fixture_prop(f, m, PidTagSourceKey).bin,
+                      key = fixture_prop(f, m, PidTagChangeKey).bin;
     const uint64_t created = fixture_prop(f, m, PidTagCreationTime).u64;
     fixture_forget(f);
     OK(fixture_set(m, P_I32(PidTagImportance, 0)));
@@ -259,6 +265,31 @@ static void an_item_made_elsewhere_keeps_its_keys(void **state)
     OK(fixture_set(m, P_BIN(PidTagSourceKey, BLOB_OF(foreign, 20))));
     save(m);
     assert_true(blob_equal(fixture_prop(f, m, PidTagSourceKey).bin, BLOB_OF(foreign, 20)));
+}
+
+static void an_id_that_is_taken_is_not_given_twice(void **state)
+{
+    struct store_fixture *f = *state;
+    const uint64_t mid = fixture_message(f, DRAFTS, "one");
+    const struct blob key = fixture_prop(f, fixture_open(f, DRAFTS, mid), PidTagSourceKey).bin;
+    struct store_message *m = new_message(f, DRAFTS);
+    OK(fixture_set(m, P_BIN(PidTagSourceKey, key)));
+    EC(store_message_save(m, false, NULL), ecDuplicateName);
+    assert_int_equal(fixture_row(f, DRAFTS).total, 1);
+    assert_string_equal(fixture_log(f), "");
+}
+
+static void a_search_folder_takes_no_messages(void **state)
+{
+    struct store_fixture *f = *state;
+    uint64_t fid;
+    bool existed, partial;
+    const uint64_t mid = fixture_message(f, DRAFTS, "one");
+    OK(store_folder_create(f->store, INBOX, FOLDER_SEARCH, "found", "", false, &fid, &existed));
+    EC(store_message_save(new_message(f, fid), false, NULL), ecAccessDenied);
+    EC(store_messages_move(f->store, DRAFTS, fid, &mid, 1, false, NULL, &partial), ecAccessDenied);
+    assert_int_equal(fixture_row(f, DRAFTS).total, 1);
+    assert_int_equal(fixture_row(f, fid).total, 0);
 }
 
 /* The connection breaks in the commit: the handle does not know, and the client tries again. */
@@ -316,7 +347,7 @@ static void an_open_message_takes_only_so_much_memory(void **state)
     static char text[60001];
     memset(text, 't', sizeof text - 1);
     enum ec ec = ecNone;
-    for (int i = 0; i < 2000; i++)                             /* the same again and again is no harm */
+    for (int i = 0; i < 2000; i++) /* the same again and again is no harm */
         OK(fixture_set(m, P_STR(0x8001001F, text)));
     assert_true(talloc_total_size(m) < 1000000);
     for (uint32_t id = 0x8001; !ec && id < 0x9000; id++)
@@ -344,7 +375,7 @@ static void delivered_mail_is_new_unread_and_announced(void **state)
     assert_int_equal(f->changes[1].kind, STORE_CREATED);
     assert_int_equal(f->changes[2].kind, STORE_MODIFIED);
     assert_int_equal(f->changes[2].unread, 1);
-    assert_int_equal(number_of(f, m, PidTagMessageFlags), 0x2);                 /* MS-OXCMSG_R519 */
+    assert_int_equal(number_of(f, m, PidTagMessageFlags), 0x2); /* MS-OXCMSG_R519 */
     assert_true(fixture_prop(f, m, PidTagMessageDeliveryTime).u64 > 0);
     OK(fixture_set(m, P_I32(PidTagImportance, 2)));
     save(m);
@@ -372,10 +403,18 @@ static void a_subject_is_a_prefix_and_the_rest(void **state)
     static const struct {
         const char *subject, *prefix, *rest;
     } cases[] = {
-        { "Hello", "", "Hello" },        { "RE: Hello", "RE: ", "Hello" },  { "Fwd: Hello", "Fwd: ", "Hello" },
-        { "AW: RE: x", "AW: ", "RE: x" }, { "Note: x", "", "Note: x" },      { "R2: x", "", "R2: x" },
-        { "RE:x", "", "RE:x" },           { ": x", "", ": x" },              { "", "", "" },
-        { "ÄÖÜ: x", "ÄÖÜ: ", "x" },       { "R E: x", "", "R E: x" },        { "re", "", "re" },
+        { "Hello", "", "Hello" },
+        { "RE: Hello", "RE: ", "Hello" },
+        { "Fwd: Hello", "Fwd: ", "Hello" },
+        { "AW: RE: x", "AW: ", "RE: x" },
+        { "Note: x", "", "Note: x" },
+        { "R2: x", "", "R2: x" },
+        { "RE:x", "", "RE:x" },
+        { ": x", "", ": x" },
+        { "", "", "" },
+        { "ÄÖÜ: x", "ÄÖÜ: ", "x" },
+        { "R E: x", "", "R E: x" },
+        { "re", "", "re" },
     };
     struct store_fixture *f = *state;
     struct store_message *m = new_message(f, DRAFTS);
@@ -385,7 +424,7 @@ static void a_subject_is_a_prefix_and_the_rest(void **state)
         const uint32_t prefix = PidTagSubjectPrefix;
         OK(store_message_unset(m, &prefix, 1, &result));
         OK(fixture_set(m, P_STR(PidTagSubject, cases[i].subject)));
-        assert_string_equal(text_of(f, m, PidTagSubject), cases[i].subject);    /* MS-OXCMSG_R1239 */
+        assert_string_equal(text_of(f, m, PidTagSubject), cases[i].subject); /* MS-OXCMSG_R1239 */
         assert_string_equal(text_of(f, m, PidTagSubjectPrefix), cases[i].prefix);
         assert_string_equal(text_of(f, m, PidTagNormalizedSubject), cases[i].rest);
     }
@@ -400,12 +439,12 @@ static void the_last_body_that_was_written_counts(void **state)
 {
     struct store_fixture *f = *state;
     struct store_message *m = new_message(f, DRAFTS);
-    assert_int_equal(number_of(f, m, PidTagNativeBody), 0);                     /* MS-OXCMSG_R2058 */
+    assert_int_equal(number_of(f, m, PidTagNativeBody), 0); /* MS-OXCMSG_R2058 */
     OK(fixture_set(m, P_STR(PidTagBody, "plain")));
     assert_int_equal(number_of(f, m, PidTagNativeBody), 1);
     OK(fixture_set(m, P_BIN(PidTagHtml, BLOB_OF("<p>plain</p>", 12))));
     assert_int_equal(number_of(f, m, PidTagNativeBody), 3);
-    assert_string_equal(text_of(f, m, PidTagBody), "plain");   /* of the same save: the same text */
+    assert_string_equal(text_of(f, m, PidTagBody), "plain"); /* of the same save: the same text */
     save(m);
     OK(fixture_set(m, P_BIN(PidTagRtfCompressed, BLOB_OF("rtf", 3))));
     assert_error(fixture_prop(f, m, PidTagBody), ecNotFound);
@@ -428,7 +467,9 @@ static void an_html_body_is_bytes_and_text(void **state)
     assert_string_equal(text_of(f, m, PidTagBodyHtml), "grüß");
     assert_int_equal(fixture_prop(f, m, PROP_AS(PidTagHtml, PtypUnspecified)).tag, PidTagHtml);
     OK(fixture_set(m, P_STR(PidTagBodyHtml, "größer")));
-    assert_true(blob_equal(fixture_prop(f, m, PidTagHtml).bin, BLOB_OF("gr\xF6\xDF" "er", 6)));
+    assert_true(blob_equal(fixture_prop(f, m, PidTagHtml).bin, BLOB_OF("gr\xF6\xDF"
+                                                                       "er",
+                                                                       6)));
     m = new_message(f, DRAFTS);
     OK(fixture_set(m, P_STR(PidTagBodyHtml, "größer")));
     assert_int_equal(number_of(f, m, PidTagInternetCodepage), 65001);
@@ -439,11 +480,11 @@ static void a_client_sets_some_flags_before_the_first_save(void **state)
 {
     struct store_fixture *f = *state;
     struct store_message *m = new_message(f, DRAFTS);
-    OK(fixture_set(m, P_I32(PidTagMessageFlags, 0x8 | 0x80 | 0x2000)));         /* unread, unsent, resend; not Internet */
+    OK(fixture_set(m, P_I32(PidTagMessageFlags, 0x8 | 0x80 | 0x2000))); /* unread, unsent, resend; not Internet */
     assert_int_equal(number_of(f, m, PidTagMessageFlags), 0x88);
     save(m);
     assert_int_equal(fixture_row(f, DRAFTS).unread, 1);
-    EC(fixture_set(m, P_I32(PidTagMessageFlags, 1)), ecComputed);               /* MS-OXCMSG_R31 */
+    EC(fixture_set(m, P_I32(PidTagMessageFlags, 1)), ecComputed); /* MS-OXCMSG_R31 */
     store_message_flags(m, 0x4, 0x8);
     save(m);
     assert_int_equal(number_of(f, fixture_open(f, DRAFTS, store_message_mid(m)), PidTagMessageFlags), 0x84);
@@ -454,13 +495,18 @@ static void what_is_computed_cannot_be_set(void **state)
     struct store_fixture *f = *state;
     struct store_message *m = new_message(f, DRAFTS);
     const struct prop props[] = {
-        P_BOOL(PidTagHasAttachments, true), P_I64(PidTagMid, 1), P_STR(PidTagDisplayTo, "x"), P_I32(PidTagMessageSize, 1),
-        P_BIN(PidTagEntryId, BLOB_OF("x", 1)), P_STR(PidTagBody, "good"), { .tag = 0x0E1B000D },
+        P_BOOL(PidTagHasAttachments, true),
+        P_I64(PidTagMid, 1),
+        P_STR(PidTagDisplayTo, "x"),
+        P_I32(PidTagMessageSize, 1),
+        P_BIN(PidTagEntryId, BLOB_OF("x", 1)),
+        P_STR(PidTagBody, "good"),
+        { .tag = 0x0E1B000D },
     };
     enum ec results[COUNTOF(props)];
     OK(store_message_set(m, props, COUNTOF(props), results));
     for (size_t i = 0; i < 5; i++)
-        EC(results[i], ecComputed);                                             /* MS-OXCMSG_R15 */
+        EC(results[i], ecComputed); /* MS-OXCMSG_R15 */
     OK(results[5]);
     assert_int_not_equal(results[6], ecNone);
     EC(fixture_set(m, (struct prop){ .tag = 0x0000001F, .str = "" }), ecInvalidParam);
@@ -545,7 +591,8 @@ static void a_conversation_has_the_id_of_its_index_or_topic(void **state)
 
 static void put_recipient(struct store_message *m, uint32_t row_id, uint8_t type, const char *name)
 {
-    const struct prop props[] = { P_STR(PidTagDisplayName, name), P_STR(PROP_AS(PidTagEmailAddress, PtypString8), "x@y") };
+    const struct prop props[] = { P_STR(PidTagDisplayName, name),
+                                  P_STR(PROP_AS(PidTagEmailAddress, PtypString8), "x@y") };
     const struct store_recipient r = { row_id, type, { COUNTOF(props), props } };
     OK(store_recipient_put(m, &r));
 }
@@ -616,14 +663,14 @@ static void reading_changes_the_count_and_no_change_number(void **state)
     assert_non_null(fixture_heard(f, STORE_MODIFIED, INBOX, mid));
     assert_true(fixture_heard(f, STORE_MODIFIED, INBOX, 0)->counts_changed);
     struct store_message *again = fixture_open(f, INBOX, mid);
-    assert_int_equal(number_of(f, again, PidTagMessageFlags) & 0x401, 0x401);   /* MS-OXCMSG_R818, R1141 */
+    assert_int_equal(number_of(f, again, PidTagMessageFlags) & 0x401, 0x401); /* MS-OXCMSG_R818, R1141 */
     assert_int_equal(fixture_prop(f, again, PidTagChangeNumber).u64, cn);
     OK(fixture_set(m, P_I32(PidTagImportance, 2)));
-    save(m);                                                                    /* no conflict, and it stays read */
+    save(m); /* no conflict, and it stays read */
     assert_int_equal(number_of(f, fixture_open(f, INBOX, mid), PidTagMessageFlags) & 1, 1);
     OK(store_message_set_read(again, 5, &changed));
     assert_true(changed);
-    assert_int_equal(number_of(f, again, PidTagMessageFlags) & 0x401, 0);       /* R822, R1142 */
+    assert_int_equal(number_of(f, again, PidTagMessageFlags) & 0x401, 0); /* R822, R1142 */
     assert_int_equal(fixture_row(f, INBOX).unread, 1);
     fixture_forget(f);
     OK(store_message_set_read(again, 5, &changed));
@@ -645,7 +692,7 @@ static void all_of_a_folder_can_be_marked_read(void **state)
     assert_int_equal(fixture_row(f, INBOX).unread, 20);
     const uint64_t gone = store_id(0x7777);
     OK(store_set_read_flags(f->store, INBOX, &gone, 1, 1, &partial));
-    assert_true(partial);                                                       /* MS-OXCMSG_R1514 */
+    assert_true(partial); /* MS-OXCMSG_R1514 */
 }
 
 static void notification_flags_can_be_cleared_alone(void **state)
@@ -656,11 +703,11 @@ static void notification_flags_can_be_cleared_alone(void **state)
     struct store_message *m = new_message(f, INBOX);
     store_message_flags(m, 0x300, 0);
     OK(store_message_deliver(m, 0, &mid));
-    OK(store_set_read_flags(f->store, INBOX, &mid, 1, 0x20, &partial));         /* MS-OXCMSG_R827 */
+    OK(store_set_read_flags(f->store, INBOX, &mid, 1, 0x20, &partial)); /* MS-OXCMSG_R827 */
     assert_int_equal(number_of(f, fixture_open(f, INBOX, mid), PidTagMessageFlags), 0x202);
-    OK(store_set_read_flags(f->store, INBOX, &mid, 1, 0x40, &partial));         /* R829 */
+    OK(store_set_read_flags(f->store, INBOX, &mid, 1, 0x40, &partial)); /* R829 */
     assert_int_equal(number_of(f, fixture_open(f, INBOX, mid), PidTagMessageFlags), 0x002);
-    OK(store_set_read_flags(f->store, INBOX, &mid, 1, 0x10, &partial));         /* R825 */
+    OK(store_set_read_flags(f->store, INBOX, &mid, 1, 0x10, &partial)); /* R825 */
     assert_int_equal(number_of(f, fixture_open(f, INBOX, mid), PidTagMessageFlags), 0x002);
 }
 
@@ -672,9 +719,9 @@ static void a_status_changes_by_its_mask(void **state)
     OK(store_message_status(f->store, INBOX, mid, 0x1000, 0x3000, &before));
     assert_int_equal(before, 0);
     OK(store_message_status(f->store, INBOX, mid, 0x2000, 0x3000, &before));
-    assert_int_equal(before, 0x1000);                                           /* MS-OXCMSG_R784 */
+    assert_int_equal(before, 0x1000); /* MS-OXCMSG_R784 */
     OK(store_message_status(f->store, INBOX, mid, 0, 0, &before));
-    assert_int_equal(before, 0x2000);                                           /* R1500 */
+    assert_int_equal(before, 0x2000); /* R1500 */
     EC(store_message_status(f->store, DRAFTS, mid, 0, 0, &before), ecNotFound);
 }
 
@@ -727,7 +774,8 @@ static void a_copied_message_leaves_the_first_alone(void **state)
     OK(store_messages_delete(f->store, INBOX, &mid, 1, true, &partial));
     struct store_message *c = fixture_open(f, INBOX, copy);
     assert_string_equal(store_message_text(f->arena, c, PidTagBody), body);
-    assert_true(blob_equal(fixture_prop(f, c, PidTagSearchKey).bin, fixture_prop(f, m, PidTagSearchKey).bin));  /* MS-OXCPRPT_R55 */
+    assert_true(blob_equal(fixture_prop(f, c, PidTagSearchKey).bin,
+                           fixture_prop(f, m, PidTagSearchKey).bin)); /* MS-OXCPRPT_R55 */
     assert_int_equal(fixture_folder_prop(f, INBOX, PidTagMessageSize).u32, number_of(f, c, PidTagMessageSize));
 }
 
@@ -747,7 +795,7 @@ static void deleted_messages_can_come_back_until_they_are_gone_for_ever(void **s
     OK(store_usage(f->store, &usage));
     assert_int_equal(usage.deleted, 1);
     OK(store_messages_delete(f->store, INBOX, &mid, 1, false, &partial));
-    assert_true(partial);                                                       /* MS-OXCFOLD_R1147 */
+    assert_true(partial); /* MS-OXCFOLD_R1147 */
     OK(store_messages_move(f->store, INBOX, DRAFTS, &mid, 1, false, &again, &partial));
     assert_int_equal(fixture_row(f, DRAFTS).total, 1);
     assert_int_equal(fixture_row(f, INBOX).total, 0);
@@ -796,6 +844,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(ids_of_nothing_are_not_found),
     cmocka_unit_test(a_save_changes_the_change_number_and_no_other_key),
     cmocka_unit_test(an_item_made_elsewhere_keeps_its_keys),
+    cmocka_unit_test(an_id_that_is_taken_is_not_given_twice),
+    cmocka_unit_test(a_search_folder_takes_no_messages),
     cmocka_unit_test(a_save_that_may_have_happened_is_not_done_twice),
     cmocka_unit_test(values_returned_outlive_the_message),
     cmocka_unit_test(an_open_message_takes_only_so_much_memory),

@@ -7,10 +7,10 @@
 enum { FOLDERS = 5, MESSAGES = 400, STEPS = 1500 };
 
 struct model_message {
-    uint64_t mid, fid, cn;                       /* mid 0: a free place */
+    uint64_t mid, fid, cn; /* mid 0: a free place */
     bool associated, read;
     char *subject;
-    struct blob html;                            /* of up to some chunks, or empty */
+    struct blob html; /* of up to some chunks, or empty */
     unsigned attachments;
 };
 struct model {
@@ -178,7 +178,8 @@ static void step_empty(struct model *w)
     bool partial;
     if (below(10))
         return;
-    OK(store_folder_empty(w->f->store, fid, STORE_MESSAGES | (associated ? STORE_ASSOCIATED : 0) | (below(2) ? STORE_HARD : 0),
+    OK(store_folder_empty(w->f->store, fid,
+                          STORE_MESSAGES | (associated ? STORE_ASSOCIATED : 0) | (below(2) ? STORE_HARD : 0),
                           &partial));
     for (size_t i = 0; i < MESSAGES; i++)
         if (w->messages[i].mid && w->messages[i].fid == fid && (associated || !w->messages[i].associated))
@@ -192,8 +193,8 @@ static void step_reopen(struct model *w)
 }
 
 static void (*const steps[])(struct model *) = {
-    step_create, step_create, step_create, step_modify, step_modify, step_abandon,
-    step_move,   step_move,   step_delete, step_read,   step_read,   step_empty,  step_reopen,
+    step_create, step_create, step_create, step_modify, step_modify, step_abandon, step_move,
+    step_move,   step_delete, step_read,   step_read,   step_empty,  step_reopen,
 };
 
 /* ---- agreement ---- */

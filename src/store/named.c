@@ -13,7 +13,7 @@ struct name {
     struct guid guid;
     uint8_t kind;
     uint32_t lid;
-    const char *text, *key;                      /* key: compared without case */
+    const char *text, *key; /* key: compared without case */
 };
 struct named_cache {
     struct {
@@ -31,7 +31,7 @@ static bool name_of(TALLOC_CTX *arena, const struct PropertyName *from, struct n
     }
     if (from->Kind != KIND_NAME)
         return false;
-    name->text = utf8_of_utf16(arena, from->Name.data, from->Name.size);      /* up to its zero */
+    name->text = utf8_of_utf16(arena, from->Name.data, from->Name.size); /* up to its zero */
     name->key = text_fold_only(arena, name->text, FOLD_CASE);
     if (guid_equal(name->guid, PS_INTERNET_HEADERS))
         name->text = name->key;
@@ -89,10 +89,11 @@ static uint16_t find_or_make(struct store_tx *tx, const struct name *name, bool 
     int64_t id = sql_int_or(&tx->sql, 0, named_find_sql,
                             BIND(B_INT(tx->st->mb), guid, B_INT(name->kind), B_INT(name->lid), key));
     if (!id && create && !sql_failed(&tx->sql))
-        id = sql_int(&tx->sql, named_new_sql, BIND(B_INT(tx->st->mb), guid, B_INT(name->kind), B_INT(name->lid), key,
-                                                   B_TEXT(name->text), B_INT(ID_FIRST - 1)));
+        id = sql_int(&tx->sql, named_new_sql,
+                     BIND(B_INT(tx->st->mb), guid, B_INT(name->kind), B_INT(name->lid), key, B_TEXT(name->text),
+                          B_INT(ID_FIRST - 1)));
     if (id > ID_LAST)
-        sql_abort(&tx->sql, ecNotEnoughMemory);                         /* [MS-OXCPRPT] 3.2.5.10: no more of them */
+        sql_abort(&tx->sql, ecNotEnoughMemory); /* [MS-OXCPRPT] 3.2.5.10: no more of them */
     return (uint16_t)id;
 }
 
@@ -162,7 +163,8 @@ static struct blob wide_name(TALLOC_CTX *arena, const char *text)
 /* Columns guid, kind, lid, name from `first` on. */
 static struct PropertyName name_of_row(TALLOC_CTX *arena, struct sql_rows *rows, unsigned first)
 {
-    struct PropertyName name = { .Kind = (uint8_t)sql_col_int(rows, first + 1), .LID = (uint32_t)sql_col_int(rows, first + 2) };
+    struct PropertyName name = { .Kind = (uint8_t)sql_col_int(rows, first + 1),
+                                 .LID = (uint32_t)sql_col_int(rows, first + 2) };
     const struct blob guid = sql_col_blob(rows, first);
     if (guid.size == sizeof name.GUID.bytes)
         memcpy(name.GUID.bytes, guid.data, guid.size);
@@ -175,7 +177,8 @@ static struct PropertyName name_of_row(TALLOC_CTX *arena, struct sql_rows *rows,
 
 static const char named_name_sql[] = "SELECT guid, kind, lid, name FROM named WHERE mb = $1 AND id = $2";
 
-enum ec store_named_names(TALLOC_CTX *arena, struct store *st, const uint16_t *ids, uint32_t count, struct PropertyName *out)
+enum ec store_named_names(TALLOC_CTX *arena, struct store *st, const uint16_t *ids, uint32_t count,
+                          struct PropertyName *out)
 {
     struct store_tx tx = store_read(st);
     for (uint32_t i = 0; i < count; i++) {
@@ -193,8 +196,8 @@ enum ec store_named_names(TALLOC_CTX *arena, struct store *st, const uint16_t *i
 
 static const char named_all_sql[] = "SELECT id, guid, kind, lid, name FROM named WHERE mb = $1 ORDER BY id";
 
-enum ec store_named_all(TALLOC_CTX *arena, struct store *st, const struct guid *only, uint8_t query_flags, uint16_t **ids,
-                        struct PropertyName **names, uint32_t *count)
+enum ec store_named_all(TALLOC_CTX *arena, struct store *st, const struct guid *only, uint8_t query_flags,
+                        uint16_t **ids, struct PropertyName **names, uint32_t *count)
 {
     uint32_t n = 0;
     *ids = NULL;

@@ -48,7 +48,7 @@ static void store_disconnect(struct store *st)
     if (st->db && st->in_pool.pool)
         atomic_fetch_sub(&st->in_pool.pool->connected, 1);
     TALLOC_FREE(st->db);
-    TALLOC_FREE(st->named);                      /* an idle store is to be small */
+    TALLOC_FREE(st->named); /* an idle store is to be small */
 }
 
 static int store_close(struct store *st)
@@ -69,8 +69,7 @@ struct store *store_make(TALLOC_CTX *owner, const char *database_url, struct gui
     return st;
 }
 
-static const char mailbox_sql[] =
-    "SELECT mb, replica, display_name, legacy_dn, smtp FROM mailbox WHERE guid = $1";
+static const char mailbox_sql[] = "SELECT mb, replica, display_name, legacy_dn, smtp FROM mailbox WHERE guid = $1";
 
 static enum ec load_mailbox(struct store *st, struct sql *db)
 {

@@ -14,7 +14,8 @@ struct wish {
 
 static struct wish wish_of(uint8_t flags)
 {
-    const uint32_t clear = (flags & rfClearNotifyRead ? mfNotifyRead : 0) | (flags & rfClearNotifyUnread ? mfNotifyUnread : 0);
+    const uint32_t clear =
+        (flags & rfClearNotifyRead ? mfNotifyRead : 0) | (flags & rfClearNotifyUnread ? mfNotifyUnread : 0);
     const bool sets_read = !clear && !(flags & rfGenerateReceiptOnly);
     return (struct wish){ sets_read, sets_read && !(flags & rfClearReadFlag), clear };
 }
@@ -22,8 +23,13 @@ static struct wish wish_of(uint8_t flags)
 static void announce_flags(struct store_tx *tx, uint64_t fid, uint64_t mid, uint64_t cn)
 {
     static const uint32_t tags[] = { PidTagMessageFlags };
-    const struct store_change change = { .kind = STORE_MODIFIED, .is_message = true, .fid = store_id(fid),
-                                         .mid = store_id(mid), .cn = store_id(cn), .tag_count = COUNTOF(tags), .tags = tags };
+    const struct store_change change = { .kind = STORE_MODIFIED,
+                                         .is_message = true,
+                                         .fid = store_id(fid),
+                                         .mid = store_id(mid),
+                                         .cn = store_id(cn),
+                                         .tag_count = COUNTOF(tags),
+                                         .tags = tags };
     change_add(tx, &change);
 }
 
@@ -35,7 +41,8 @@ static const char set_flags_sql[] =
 /* FAI messages have no read state, which is nobody's mistake. */
 static bool set_one(struct store_tx *tx, uint64_t fid, uint64_t mid, struct wish wish, uint64_t cn, int64_t *unread)
 {
-    struct sql_rows rows = sql_query(&tx->sql, flags_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)mid), B_INT((int64_t)fid)));
+    struct sql_rows rows =
+        sql_query(&tx->sql, flags_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)mid), B_INT((int64_t)fid)));
     const bool found = sql_next(&rows), associated = sql_col_int(&rows, 2), old_read = sql_col_int(&rows, 0);
     const uint32_t old_flags = (uint32_t)sql_col_int(&rows, 1);
     sql_done(&rows);
@@ -43,8 +50,9 @@ static bool set_one(struct store_tx *tx, uint64_t fid, uint64_t mid, struct wish
     const uint32_t flags = old_flags & ~wish.clear;
     if (!found || associated || (read == old_read && flags == old_flags))
         return found;
-    sql_exec(&tx->sql, set_flags_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)mid), B_INT(read), B_INT(flags),
-                                           B_INT((int64_t)cn), B_INT((int64_t)tx->now)));
+    sql_exec(&tx->sql, set_flags_sql,
+             BIND(B_INT(tx->st->mb), B_INT((int64_t)mid), B_INT(read), B_INT(flags), B_INT((int64_t)cn),
+                  B_INT((int64_t)tx->now)));
     *unread += old_read - read;
     announce_flags(tx, fid, mid, cn);
     return true;
@@ -60,8 +68,8 @@ static uint32_t next_page(struct store_tx *tx, uint64_t fid, struct wish wish, u
 {
     uint32_t count = 0;
     struct sql_rows rows = sql_query(&tx->sql, page_sql,
-        BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT((int64_t)after), B_INT(wish.sets_read), B_INT(wish.read),
-             B_INT(wish.clear), B_INT(PAGE)));
+                                     BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT((int64_t)after),
+                                          B_INT(wish.sets_read), B_INT(wish.read), B_INT(wish.clear), B_INT(PAGE)));
     while (count < PAGE && sql_next(&rows))
         mids[count++] = (uint64_t)sql_col_int(&rows, 0);
     sql_done(&rows);
@@ -89,7 +97,7 @@ enum ec store_set_read_flags(struct store *st, uint64_t fid, const uint64_t *mid
     *partial = false;
     const uint64_t cn = take_counters(&tx, 1);
     for (uint32_t i = 0; i < count && !sql_failed(&tx.sql); i++)
-        *partial |= !set_one(&tx, folder, store_counter(mids[i]), wish, cn, &delta.unread);     /* R1514 */
+        *partial |= !set_one(&tx, folder, store_counter(mids[i]), wish, cn, &delta.unread); /* R1514 */
     if (!count)
         set_all(&tx, folder, wish, cn, &delta.unread);
     if (delta.unread)
@@ -124,7 +132,8 @@ static const char set_status_sql[] =
     "UPDATE message SET status = $3, committed = $4 WHERE mb = $1 AND mid = $2 RETURNING associated";
 
 /* R416, R1500: bits of the mask become those of `set`. */
-enum ec store_message_status(struct store *st, uint64_t fid, uint64_t mid, uint32_t set, uint32_t mask, uint32_t *before)
+enum ec store_message_status(struct store *st, uint64_t fid, uint64_t mid, uint32_t set, uint32_t mask,
+                             uint32_t *before)
 {
     static const uint32_t tags[] = { PidTagMessageStatus };
     const struct sql_value message = B_INT((int64_t)store_counter(mid));
@@ -132,10 +141,15 @@ enum ec store_message_status(struct store *st, uint64_t fid, uint64_t mid, uint3
     *before = (uint32_t)sql_int(&tx.sql, status_sql, BIND(B_INT(st->mb), message, B_INT((int64_t)store_counter(fid))));
     const uint32_t after = (*before & ~mask) | (set & mask);
     if (after != *before && !sql_failed(&tx.sql)) {
-        const bool associated = sql_int(&tx.sql, set_status_sql,
-                                        BIND(B_INT(st->mb), message, B_INT(after), B_INT((int64_t)tx.now)));
-        const struct store_change change = { .kind = STORE_MODIFIED, .is_message = true, .associated = associated,
-                                             .fid = fid, .mid = mid, .tag_count = COUNTOF(tags), .tags = tags };
+        const bool associated =
+            sql_int(&tx.sql, set_status_sql, BIND(B_INT(st->mb), message, B_INT(after), B_INT((int64_t)tx.now)));
+        const struct store_change change = { .kind = STORE_MODIFIED,
+                                             .is_message = true,
+                                             .associated = associated,
+                                             .fid = fid,
+                                             .mid = mid,
+                                             .tag_count = COUNTOF(tags),
+                                             .tags = tags };
         change_add(&tx, &change);
     }
     return store_end(&tx);

@@ -32,7 +32,8 @@ static bool class_is_valid(const char *class)
 
 static const char receive_set_sql[] =
     "INSERT INTO receive(mb, class_key, class, fid, modified) VALUES ($1, $2, $3, $4, $5)"
-    " ON CONFLICT (mb, class_key) DO UPDATE SET class = excluded.class, fid = excluded.fid, modified = excluded.modified";
+    " ON CONFLICT (mb, class_key) DO UPDATE SET class = excluded.class, fid = excluded.fid, modified = "
+    "excluded.modified";
 
 static void set_row(struct store_tx *tx, const char *class, uint64_t fid)
 {
@@ -48,7 +49,9 @@ void receive_defaults(struct store_tx *tx)
     static const struct {
         const char *class;
         uint64_t fid;
-    } rows[] = { { "", SPECIAL_INBOX }, { "IPM", SPECIAL_INBOX }, { "Report.IPM", SPECIAL_INBOX }, { "IPC", SPECIAL_ROOT } };
+    } rows[] = {
+        { "", SPECIAL_INBOX }, { "IPM", SPECIAL_INBOX }, { "Report.IPM", SPECIAL_INBOX }, { "IPC", SPECIAL_ROOT }
+    };
     for (size_t i = 0; i < COUNTOF(rows); i++)
         set_row(tx, rows[i].class, rows[i].fid);
 }
@@ -124,9 +127,9 @@ enum ec store_receive_table(TALLOC_CTX *arena, struct store *st, struct store_re
     struct sql_rows rows = sql_query(&tx.sql, receive_table_sql, BIND(B_INT(st->mb)));
     while (sql_next(&rows)) {
         *out = talloc_realloc(arena, *out, struct store_receive_row, *count + 1);
-        (*out)[(*count)++] = (struct store_receive_row){ store_id((uint64_t)sql_col_int(&rows, 0)),
-                                                         sql_col_text_copy(arena, &rows, 1),
-                                                         (uint64_t)sql_col_int(&rows, 2) };
+        (*out)[(*count)++] =
+            (struct store_receive_row){ store_id((uint64_t)sql_col_int(&rows, 0)), sql_col_text_copy(arena, &rows, 1),
+                                        (uint64_t)sql_col_int(&rows, 2) };
     }
     return store_end(&tx);
 }

@@ -77,9 +77,11 @@ enum ec recipients_read(struct store_message *m)
 
 enum { TYPE_MASK = 0x0F };
 
-const char *recipients_display(TALLOC_CTX *arena, const struct store_recipient *recipients, uint32_t count, uint8_t type)
+const char *recipients_display(TALLOC_CTX *arena, const struct store_recipient *recipients, uint32_t count,
+                               uint8_t type)
 {
-    static const uint32_t names[] = { PidTagDisplayName, PidTagRecipientDisplayName, PidTagSmtpAddress, PidTagEmailAddress };
+    static const uint32_t names[] = { PidTagDisplayName, PidTagRecipientDisplayName, PidTagSmtpAddress,
+                                      PidTagEmailAddress };
     struct buf text;
     buf_init(&text, arena);
     for (uint32_t i = 0; i < count; i++) {
@@ -107,7 +109,7 @@ uint32_t store_recipients(struct store_message *m, const struct store_recipient 
 /* The first recipient whose row id is not before `row_id`. */
 static uint32_t position(const struct store_message *m, uint32_t row_id)
 {
-    uint32_t at = m->recipient_count;                          /* clients add at the end */
+    uint32_t at = m->recipient_count; /* clients add at the end */
     while (at > 0 && m->recipients[at - 1].row_id >= row_id)
         at--;
     return at;

@@ -11,7 +11,7 @@ enum { IN_MEMORY = 64 * 1024, PIECE = 64 * 1024, ALL_LIMIT = 128 * 1024 * 1024 }
 struct bytes {
     unsigned holders;
     uint64_t size;
-    uint8_t *memory;                             /* IN_MEMORY of them at most, while fd is -1 */
+    uint8_t *memory; /* IN_MEMORY of them at most, while fd is -1 */
     size_t room;
     int fd;
 };

@@ -11,21 +11,21 @@ enum { PIECE = 64 * 1024, SIZE_LIMIT = 0x7FFFFFFF, WESTERN_CODEPAGE = 1252 };
 
 enum stream_of { OF_MESSAGE, OF_ATTACHMENT, OF_FOLDER };
 struct store_stream {
-    struct child child;                          /* in the message's or attachment's list */
+    struct child child; /* in the message's or attachment's list */
     struct store *st;
     enum stream_of of;
     union {
-        void *object;                            /* NULL: released */
+        void *object; /* NULL: released */
         struct store_message *message;
         struct store_attachment *attachment;
     };
-    uint64_t fid;                                /* OF_FOLDER */
-    uint32_t tag;                                /* as asked for; its type is the form of the bytes */
+    uint64_t fid; /* OF_FOLDER */
+    uint32_t tag; /* as asked for; its type is the form of the bytes */
     unsigned codepage;
     bool writable, dirty;
     uint64_t position;
-    struct spool *spool;                         /* NULL: the bytes are at `apart` */
-    struct item stored;                          /* where `apart` is; the folder's properties */
+    struct spool *spool; /* NULL: the bytes are at `apart` */
+    struct item stored;  /* where `apart` is; the folder's properties */
     struct bag_apart apart;
 };
 
@@ -77,8 +77,8 @@ typedef size_t whole_characters(const uint8_t *piece, size_t size);
 typedef enum ec read_piece(void *arg, uint64_t offset, uint8_t *to, size_t count, size_t *got);
 
 /* Piece by piece; what a piece has of a character that does not end in it is read again with the next one. */
-static enum ec transcode(const struct store_stream *s, read_piece *read, void *arg,
-                         whole_characters *whole, convert_piece *convert, struct spool *to)
+static enum ec transcode(const struct store_stream *s, read_piece *read, void *arg, whole_characters *whole,
+                         convert_piece *convert, struct spool *to)
 {
     uint8_t *piece = talloc_array(to, uint8_t, PIECE);
     enum ec ec = ecNone;
@@ -202,7 +202,8 @@ static bool type_is_streamed(uint16_t type)
     return type == PtypBinary || type == PtypObject || type == PtypString || type == PtypString8;
 }
 
-static struct store_stream *stream_make(TALLOC_CTX *owner, struct store *st, enum stream_of of, uint32_t tag, unsigned mode)
+static struct store_stream *stream_make(TALLOC_CTX *owner, struct store *st, enum stream_of of, uint32_t tag,
+                                        unsigned mode)
 {
     struct store_stream *s = talloc_zero(owner, struct store_stream);
     s->st = st;
@@ -247,8 +248,8 @@ enum ec store_stream_of_message(struct store_stream **out, TALLOC_CTX *owner, st
     return stream_begin(out, s, mode, m->read_only);
 }
 
-enum ec store_stream_of_attachment(struct store_stream **out, TALLOC_CTX *owner, struct store_attachment *a, uint32_t tag,
-                                   unsigned mode)
+enum ec store_stream_of_attachment(struct store_stream **out, TALLOC_CTX *owner, struct store_attachment *a,
+                                   uint32_t tag, unsigned mode)
 {
     *out = NULL;
     if (!a->message)
@@ -262,8 +263,8 @@ enum ec store_stream_of_attachment(struct store_stream **out, TALLOC_CTX *owner,
 }
 
 /* Of a folder only binary properties have streams. */
-enum ec store_stream_of_folder(struct store_stream **out, TALLOC_CTX *owner, struct store *st, uint64_t fid, uint32_t tag,
-                               unsigned mode)
+enum ec store_stream_of_folder(struct store_stream **out, TALLOC_CTX *owner, struct store *st, uint64_t fid,
+                               uint32_t tag, unsigned mode)
 {
     struct folder_row row;
     *out = NULL;
