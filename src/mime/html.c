@@ -95,9 +95,9 @@ static void close_link(struct layout *l)
         return;
     const char *shown = text_is_prefix(link, "mailto:") ? link + strlen("mailto:") : link;
     const size_t length = strlen(shown);
-    const struct blob text = BLOB_OF(l->out.data + l->link_at, l->out.size - l->link_at);
-    const bool said = text.size >= length && memmem(text.data, text.size, shown, length);
-    if (!said && text.size) {
+    const size_t size = l->out.size - l->link_at;
+    const bool said = size && memmem(l->out.data + l->link_at, size, shown, length);
+    if (size && !said) {
         l->space = true;
         put(l, "<", 1);
         put(l, link, strlen(link));

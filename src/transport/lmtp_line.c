@@ -142,10 +142,8 @@ static char *read_command(struct session *s)
 
 static void reset(struct session *s)
 {
-    TALLOC_CTX *arena = talloc_new(NULL);
-    talloc_steal(arena, s->helo);
     talloc_free(s->arena);
-    s->arena = arena;
+    s->arena = talloc_new(s);
     s->sender = NULL;
     s->to = NULL;
     s->addresses = NULL;
@@ -183,9 +181,9 @@ static void on_lhlo(struct session *s, const char *argument)
         reply(s, "501 5.5.4 LHLO needs a host name");
         return;
     }
+    talloc_free(s->helo);
+    s->helo = talloc_strdup(s, argument);
     reset(s);
-    TALLOC_FREE(s->helo);
-    s->helo = talloc_strdup(s->arena, argument);
     s->greeted = true;
     reply(s, "250-%s", s->line->transport->hostname);
     reply(s, "250-PIPELINING");
@@ -453,8 +451,8 @@ void lmtp_converse(const struct lmtp_line *line)
 {
     struct session *s = talloc_zero(NULL, struct session);
     s->line = line;
-    s->arena = talloc_new(NULL);
-    s->helo = talloc_strdup(s->arena, "unknown");
+    s->arena = talloc_new(s);
+    s->helo = talloc_strdup(s, "unknown");
     buf_init(&s->out, s);
     reply(s, "220 %s LMTP ready", line->transport->hostname);
     while (!s->gone && !s->quit) {
@@ -472,6 +470,5 @@ void lmtp_converse(const struct lmtp_line *line)
         }
     }
     flush(s);
-    talloc_free(s->arena);
     talloc_free(s);
 }
