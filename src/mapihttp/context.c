@@ -35,13 +35,21 @@ static bool take_out(struct context *c)
     *at = c->next;
     c->server->count--;
     c->ended = true;
+    if (c->session)
+        session_end_wait(c->session);
     return --c->references == 0;
 }
 
-/* The user's context that was idle for the longest time, if there are too many of them. */
+/* Who has nothing pending goes first, then who was used least lately. */
+static bool goes_before(const struct context *a, const struct context *b)
+{
+    return !b || (!a->pending && b->pending) || (!a->pending == !b->pending && a->turn < b->turn);
+}
+
+/* The context that goes if the user has too many of them. */
 static struct context *surplus(struct mapihttp *m, struct guid user)
 {
-    struct context *oldest = NULL;
+    struct context *first = NULL;
     uint32_t count = 0;
     if (m->count < m->config.contexts_per_user)
         return NULL;
@@ -49,13 +57,13 @@ static struct context *surplus(struct mapihttp *m, struct guid user)
         for (struct context *c = m->table[i]; c; c = c->next)
             if (guid_equal(c->user, user)) {
                 count++;
-                if (!c->pending && (!oldest || c->last_used < oldest->last_used))
-                    oldest = c;
+                if (goes_before(c, first))
+                    first = c;
             }
-    return count >= m->config.contexts_per_user ? oldest : NULL;
+    return count >= m->config.contexts_per_user ? first : NULL;
 }
 
-struct context *context_new(struct mapihttp *m, enum endpoint endpoint, struct guid user)
+struct context *context_new(struct mapihttp *m, enum endpoint endpoint, struct guid user, struct session *session)
 {
     struct context *c = talloc_zero(NULL, struct context);
     uint8_t random[(COOKIE_SIZE - 1) / 2];
@@ -65,12 +73,14 @@ struct context *context_new(struct mapihttp *m, enum endpoint endpoint, struct g
     c->server = m;
     c->endpoint = endpoint;
     c->user = user;
+    c->session = session;
     c->references = 2;                                     /* the table's and the caller's */
-    c->sequence = 1;
+    c->sequence = c->beside = 1;
     c->last_used = clock_ms();
     c->pending = 1;
 
     pthread_mutex_lock(&m->lock);
+    c->turn = ++m->turns;
     struct context *old = surplus(m, user);
     const bool gone = old && take_out(old);
     struct context **at = slot(m, c->cookie);
@@ -124,21 +134,43 @@ void context_end(struct context *c)
     pthread_mutex_unlock(&c->server->lock);
 }
 
-enum response_code context_begin(struct context *c, bool sequenced, const char *sequence_cookie)
+static bool says(const char *cookie, uint64_t sequence)
 {
-    char *end = NULL;
-    const uint64_t sequence = sequence_cookie ? strtoull(sequence_cookie, &end, 16) : 0;
-    enum response_code code = CODE_SUCCESS;
+    char text[17];
+    snprintf(text, sizeof text, "%llx", (unsigned long long)sequence);
+    return strcmp(cookie, text) == 0;
+}
+
+/* An answer outside the sequence (NotificationWait, PING) may overtake one inside, or be read after it; then the client
+ * comes with the cookie of that one, which is just one behind. */
+static bool is_next(const struct context *c, const char *cookie)
+{
+    return says(cookie, c->sequence) || (c->beside + 1 == c->sequence && says(cookie, c->beside));
+}
+
+static enum response_code check_sequence(const struct context *c, bool sequenced, const char *cookie)
+{
+    if (c->ended)
+        return CODE_CONTEXT_NOT_FOUND;
+    if (!sequenced)
+        return CODE_SUCCESS;
+    if (!cookie)
+        return CODE_MISSING_COOKIE;
+    return c->busy || !is_next(c, cookie) ? CODE_INVALID_SEQUENCE : CODE_SUCCESS;
+}
+
+enum response_code context_begin(struct context *c, bool sequenced, const char *sequence_cookie, uint64_t *told)
+{
     pthread_mutex_lock(&c->server->lock);
-    if (sequenced && !sequence_cookie)
-        code = CODE_MISSING_COOKIE;
-    else if (sequenced && (c->busy || *end || sequence != c->sequence))
-        code = CODE_INVALID_SEQUENCE;
+    const enum response_code code = check_sequence(c, sequenced, sequence_cookie);
     if (!code) {
         c->pending++;
         c->busy |= sequenced;
         c->sequence += sequenced;
     }
+    if (!code && !sequenced)
+        c->beside = c->sequence;
+    *told = c->sequence;
     pthread_mutex_unlock(&c->server->lock);
     return code;
 }
@@ -150,6 +182,7 @@ void context_done(struct context *c, bool sequenced)
     if (sequenced)
         c->busy = false;
     c->last_used = clock_ms();
+    c->turn = ++c->server->turns;
     pthread_mutex_unlock(&c->server->lock);
 }
 
@@ -170,6 +203,18 @@ static struct context *expired(struct mapihttp *m, uint64_t now)
     return NULL;
 }
 
+/* With the lock held. */
+static void sleep_until_needed(struct mapihttp *m)
+{
+    struct timespec until;
+    const uint32_t ms = MIN(MIN(HOUSEKEEPING_MS, m->config.expiration_ms), m->config.slow_ms);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&m->wake, &m->lock, &until);
+}
+
 static void *keep_house(void *arg)
 {
     struct mapihttp *m = arg;
@@ -183,14 +228,7 @@ static void *keep_house(void *arg)
             pthread_mutex_lock(&m->lock);
             continue;
         }
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        const uint32_t ms = MIN(HOUSEKEEPING_MS, m->config.expiration_ms);
-        until.tv_sec += ms / 1000;
-        until.tv_nsec += (long)(ms % 1000) * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&m->wake, &m->lock, &until);
+        sleep_until_needed(m);
     }
     pthread_mutex_unlock(&m->lock);
     return NULL;
@@ -198,6 +236,12 @@ static void *keep_house(void *arg)
 
 void contexts_start(struct mapihttp *m)
 {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&m->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&m->lock, NULL);
     pthread_create(&m->housekeeper, NULL, keep_house, m);
 }
 

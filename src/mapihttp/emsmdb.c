@@ -9,6 +9,7 @@ enum { POLLS_MAX_MS = 60000, RETRY_COUNT = 6, RETRY_DELAY_MS = 10000 };
 enum { AUX_TYPE_CLIENT_CONTROL = 0x0A, AUX_TYPE_EXORGINFO = 0x17, AUX_TYPE_ENDPOINT_CAPABILITIES = 0x48 };
 enum { ENABLE_COMPRESSION = 0x04, ENABLE_HTTP_TUNNELING = 0x08 };
 #define CLIENT_CONTROL_EXPIRY_MS 604800000u
+#define CONNECT_AS_ADMINISTRATOR 0x1u
 
 static void put_block(struct buf *to, uint8_t type, const struct wire_struct *description, const void *block)
 {
@@ -46,31 +47,24 @@ static void client_version(const char *application, uint16_t version[3])
     }
 }
 
-/* May this user begin a session at all?  The door is the policy's. */
-static bool door_is_open(struct mapihttp_call *call)
-{
-    struct policy_input input = directory_policy_input(org_settings(call->server->config.org, call->arena), call->user);
-    input.capability = 1;
-    return policy_decide(input).mapi_door;
-}
-
+/* [MS-OXCRPC] 3.1.4.1.  The code page is looked at by RopLogon. */
 static enum ec check_connect(struct mapihttp_call *call, const struct ConnectRequest *request)
 {
+    if (!*request->UserDn)
+        return ecAccessDenied;
     const struct account *named =
         directory_by_legacy_dn(sessions_directory(call->server->config.sessions), call->arena, request->UserDn);
     if (!named)
         return ecUnknownUser;
     if (!guid_equal(named->mailbox_guid, call->user->mailbox_guid))
         return ecAccessDenied;                  /* a session is its user's own; other mailboxes are for RopLogon */
-    return codepage_known(request->DefaultCodePage) ? ecNone : ecUnknownCodePage;
+    return request->Flags & CONNECT_AS_ADMINISTRATOR ? ecLoginPerm : ecNone;
 }
 
 /* [MS-OXCMAPIHTTP] 3.2.5.1, [MS-OXCRPC] 3.1.4.1 */
 enum response_code mapihttp_Connect(struct mapihttp_call *call, const struct ConnectRequest *request,
                                     struct ConnectResponse *response)
 {
-    if (!door_is_open(call))
-        return CODE_ENDPOINT_DISABLED;
     struct client_info client = {
         .code_page = request->DefaultCodePage, .sort_locale = request->LcidSort, .string_locale = request->LcidString,
         .application = http_header(&call->http->headers, "X-ClientApplication"),
@@ -79,10 +73,10 @@ enum response_code mapihttp_Connect(struct mapihttp_call *call, const struct Con
     response->ErrorCode = (uint32_t)check_connect(call, request);
     struct session *session =
         response->ErrorCode ? NULL : session_new(call->server->config.sessions, call->user->mailbox_guid, &client);
-    if (session) {
-        call->context = context_new(call->server, ENDPOINT_EMSMDB, call->user->mailbox_guid);
-        call->context->session = session;
-    }
+    if (session)
+        begin_context(call, ENDPOINT_EMSMDB, session);
+    else if (!response->ErrorCode)
+        response->ErrorCode = ecUnknownUser;    /* gone between the two looks at the directory */
     response->PollsMax = POLLS_MAX_MS;
     response->RetryCount = RETRY_COUNT;
     response->RetryDelay = RETRY_DELAY_MS;
@@ -93,7 +87,13 @@ enum response_code mapihttp_Connect(struct mapihttp_call *call, const struct Con
     return CODE_SUCCESS;
 }
 
-/* [MS-OXCMAPIHTTP] 2.2.4.2: buffer-level trouble is in ErrorCode, that of a ROP inside the ROP buffer. */
+/* What the RPC call does not return but raises, and what [MS-OXCROPS] 3.2.4.3 says of an answer that never fits. */
+static bool is_status(enum ec ec)
+{
+    return ec == ecBadStubData || ec == ecBufferTooSmall;
+}
+
+/* [MS-OXCMAPIHTTP] 2.2.4.2: trouble with the buffer is in ErrorCode, that of a ROP inside the ROP buffer. */
 enum response_code mapihttp_Execute(struct mapihttp_call *call, const struct ExecuteRequest *request,
                                     struct ExecuteResponse *response)
 {
@@ -108,7 +108,7 @@ enum response_code mapihttp_Execute(struct mapihttp_call *call, const struct Exe
     if (ec)
         log_line(LOG_WARNING, "mapihttp", "%s: Execute failed as a whole with %s: %s", call->user->logon_name,
                  ec_name(ec), ec_text(ec));
-    response->ErrorCode = (uint32_t)ec;
+    *(is_status(ec) ? &response->StatusCode : &response->ErrorCode) = (uint32_t)ec;
     response->RopBuffer = ec ? BLOB_OF(NULL, 0) : buf_blob(&out);
     response->RopBufferSize = (uint32_t)response->RopBuffer.size;
     return CODE_SUCCESS;
@@ -136,10 +136,9 @@ struct mapihttp *mapihttp_new(TALLOC_CTX *owner, const struct mapihttp_config *c
     m->config = *config;
     m->config.expiration_ms = or_default(config->expiration_ms, 900000);
     m->config.pending_ms = or_default(config->pending_ms, 30000);
+    m->config.slow_ms = or_default(config->slow_ms, 2000);
     m->config.wait_ms = or_default(config->wait_ms, 300000);
     m->config.contexts_per_user = or_default(config->contexts_per_user, 100);
-    pthread_mutex_init(&m->lock, NULL);
-    pthread_cond_init(&m->wake, NULL);
     contexts_start(m);
     return m;
 }

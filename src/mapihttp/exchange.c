@@ -5,7 +5,6 @@
 
 #include "mapihttp/internal.h"
 
-#define SLOW_MS 2000                     /* a request that takes longer is told PROCESSING before its answer */
 enum { CREATES = 1, ENDS = 2, SEQUENCED = 4 };
 
 static const char *const code_texts[] = {
@@ -28,11 +27,16 @@ struct request_type {
     enum response_code (*handle)(struct mapihttp_call *, const void *request, void *response);
 };
 
-static enum response_code call_nspi(struct mapihttp_call *c, struct nspi_call *n)
+static struct nspi_call nspi_of(struct mapihttp_call *c)
 {
     const struct org_settings *settings = org_settings(c->server->config.org, c->arena);
-    *n = (struct nspi_call){ c->arena, sessions_directory(c->server->config.sessions), settings, c->user };
-    return CODE_SUCCESS;
+    return (struct nspi_call){ c->arena, sessions_directory(c->server->config.sessions), settings, c->user };
+}
+
+void begin_context(struct mapihttp_call *c, enum endpoint endpoint, struct session *session)
+{
+    c->context = context_new(c->server, endpoint, c->user->mailbox_guid, session);
+    c->sequence = c->context->sequence;
 }
 
 /* The address book keeps nothing between two calls, so its context is a cookie and a user alone. */
@@ -40,7 +44,7 @@ static enum response_code finish_nspi(struct mapihttp_call *c, unsigned flags, e
 {
     *error_code = (uint32_t)ec;
     if (flags & CREATES && !ec)
-        c->context = context_new(c->server, ENDPOINT_NSPI, c->user->mailbox_guid);
+        begin_context(c, ENDPOINT_NSPI, NULL);
     return CODE_SUCCESS;
 }
 
@@ -52,12 +56,9 @@ static enum response_code finish_nspi(struct mapihttp_call *c, unsigned flags, e
 #define ADDRESS_BOOK(type, S, flags)                                                                       \
     static enum response_code handle_##S(struct mapihttp_call *c, const void *request, void *response)     \
     {                                                                                                      \
-        struct nspi_call n;                                                                                \
-        enum response_code code = call_nspi(c, &n);                                                        \
-        if (!code)                                                                                         \
-            code = finish_nspi(c, flags, nspi_##S(&n, request, response),                                  \
-                               &((struct S##Response *)response)->ErrorCode);                              \
-        return code;                                                                                       \
+        struct nspi_call n = nspi_of(c);                                                                   \
+        struct S##Response *r = response;                                                                  \
+        return finish_nspi(c, flags, nspi_##S(&n, request, r), &r->ErrorCode);                             \
     }
 #include "mapihttp/requests.def"
 #undef EMSMDB
@@ -123,7 +124,7 @@ static void put_cookies(struct mapihttp_call *c, struct http_answer *answer)
     const char *path = paths[c->context->endpoint], *secure = c->http->is_tls ? "; secure" : "";
     http_answer_header(answer, "Set-Cookie", "MapiContext=%s; path=%s%s; HttpOnly", c->context->cookie, path, secure);
     http_answer_header(answer, "Set-Cookie", "MapiSequence=%llx; path=%s%s; HttpOnly",
-                       (unsigned long long)c->context->sequence, path, secure);
+                       (unsigned long long)c->sequence, path, secure);
 }
 
 void put_headers(struct mapihttp_call *c, struct http_answer *answer, enum response_code code)
@@ -177,7 +178,7 @@ struct running {
 void say_pending(struct mapihttp *m)
 {
     for (struct running *r = m->running; r; r = r->next)
-        if (!r->begun && clock_ms() - r->started_ms >= SLOW_MS) {
+        if (!r->begun && clock_ms() - r->started_ms >= m->config.slow_ms) {
             put_headers(r->call, r->answer, CODE_SUCCESS);
             http_answer_begin(r->answer, 200, "application/mapi-http");
             http_answer_chunk(r->answer, BLOB_OF("PROCESSING\r\n", 12));
@@ -249,6 +250,14 @@ static enum response_code run_type(struct mapihttp_call *c, const struct request
     return CODE_SUCCESS;
 }
 
+/* May this user begin anything here?  The door is the policy's. */
+static bool door_is_open(struct mapihttp_call *c)
+{
+    struct policy_input input = directory_policy_input(org_settings(c->server->config.org, c->arena), c->user);
+    input.capability = 1;
+    return policy_decide(input).mapi_door;
+}
+
 /* The context that the cookies name.  Connect and Bind begin anew and end what they find: 3.2.5.6. */
 static enum response_code find_context(struct mapihttp_call *c, enum endpoint endpoint, unsigned flags)
 {
@@ -268,29 +277,45 @@ static enum response_code find_context(struct mapihttp_call *c, enum endpoint en
     return CODE_SUCCESS;
 }
 
+static enum response_code begin(struct mapihttp_call *c, const struct request_type *type)
+{
+    const enum response_code code = find_context(c, type->endpoint, type->flags);
+    if (code)
+        return code;
+    if (type->flags & CREATES)
+        return door_is_open(c) ? CODE_SUCCESS : CODE_ENDPOINT_DISABLED;
+    return context_begin(c->context, type->flags & SEQUENCED, http_cookie(c->arena, &c->http->headers, "MapiSequence"),
+                         &c->sequence);
+}
+
+/* What creates a context has no cookies before it is done, so it says nothing before. */
+static void run(struct running *r, const struct request_type *type)
+{
+    struct mapihttp_call *c = r->call;
+    struct blob body = { NULL, 0 };
+    if (!(type->flags & CREATES))
+        list_running(c->server, r);
+    const enum response_code code = run_type(c, type, &body);
+    if (!(type->flags & CREATES))
+        unlist_running(c->server, r);
+    if (c->context && type->flags & ENDS)
+        context_end(c->context);
+    if (c->context)
+        context_done(c->context, type->flags & SEQUENCED);
+    if (code)
+        answer_failure(r, code);
+    else
+        answer_success(r, body);
+}
+
 static void serve(struct mapihttp_call *c, const struct request_type *type, struct http_answer *answer)
 {
-    struct blob body = { NULL, 0 };
     struct running r = { NULL, c, answer, clock_ms(), filetime_to_unix(filetime_now()), false };
-    enum response_code code = find_context(c, type->endpoint, type->flags);
-    if (!code && c->context)
-        code = context_begin(c->context, type->flags & SEQUENCED,
-                             http_cookie(c->arena, &c->http->headers, "MapiSequence"));
-    if (code) {
+    const enum response_code code = begin(c, type);
+    if (code)
         refuse(c, answer, code);
-    } else {
-        list_running(c->server, &r);
-        code = run_type(c, type, &body);
-        unlist_running(c->server, &r);
-        if (c->context && type->flags & ENDS)
-            context_end(c->context);
-        if (c->context)
-            context_done(c->context, type->flags & SEQUENCED);
-        if (code)
-            answer_failure(&r, code);
-        else
-            answer_success(&r, body);
-    }
+    else
+        run(&r, type);
     if (c->context)
         context_put(c->context);
 }
@@ -302,7 +327,9 @@ static void ping(struct mapihttp_call *c, enum endpoint endpoint, struct http_an
     enum response_code code = find_context(c, endpoint, 0);
     if (code == CODE_MISSING_COOKIE)
         code = CODE_SUCCESS;
-    if (c->context && context_begin(c->context, false, NULL) == CODE_SUCCESS)
+    else if (!code)
+        code = context_begin(c->context, false, NULL, &c->sequence);
+    if (!code && c->context)
         context_done(c->context, false);
     if (code)
         refuse(c, answer, code);
@@ -320,7 +347,7 @@ static void wait_for_notification(struct mapihttp_call *c, struct http_answer *a
     if (!code && !wire_get(&in, &NotificationWaitRequest_wire, &request))
         code = CODE_INVALID_BODY;
     if (!code)
-        code = context_begin(c->context, false, NULL);
+        code = context_begin(c->context, false, NULL, &c->sequence);
     if (!code) {
         notification_wait(c, answer);
         return;

@@ -29,7 +29,9 @@ struct context {
     char cookie[COOKIE_SIZE];
     struct guid user;                    /* checked at every request */
     uint64_t sequence;                   /* what the sequence cookie of the next request must say */
+    uint64_t beside;                     /* what it said in the last answer outside the sequence */
     uint64_t last_used;                  /* clock_ms() */
+    uint64_t turn;                       /* grows with every use of any context */
     unsigned pending;                    /* requests that run or wait: the idle timer stands still */
     bool busy;                           /* a sequenced request runs */
     bool ended;
@@ -44,18 +46,20 @@ struct mapihttp {
     bool stopping;
     struct context *table[1024];         /* by cookie */
     uint32_t count;
+    uint64_t turns;
     struct context *dead;                /* to be freed */
     struct running *running;             /* sequenced requests that may have to say PENDING */
 };
 
-struct context *context_new(struct mapihttp *, enum endpoint, struct guid user);
+struct context *context_new(struct mapihttp *, enum endpoint, struct guid user, struct session *);
 /* A reference to the context of this cookie; CODE_INVALID_COOKIE or CODE_CONTEXT_NOT_FOUND. */
 enum response_code context_find(struct mapihttp *, enum endpoint, const char *cookie, struct guid user, struct context **out);
 void context_put(struct context *);
-/* Nobody finds it any more; it goes with its last reference. */
+/* Nobody finds it any more, and who waits for its notifications is told; it goes with its last reference. */
 void context_end(struct context *);
-/* Between the two the context does not expire.  For sequenced requests: checks and advances the sequence. */
-enum response_code context_begin(struct context *, bool sequenced, const char *sequence_cookie);
+/* Between the two the context does not expire.  For sequenced requests: checks and advances the sequence.  *told: what
+ * the answer's sequence cookie says. */
+enum response_code context_begin(struct context *, bool sequenced, const char *sequence_cookie, uint64_t *told);
 void context_done(struct context *, bool sequenced);
 void contexts_start(struct mapihttp *);
 void contexts_stop(struct mapihttp *);
@@ -68,7 +72,11 @@ struct mapihttp_call {
     struct http_request *http;
     const struct account *user;          /* who has signed in */
     struct context *context;             /* NULL in Connect and Bind, which set it */
+    uint64_t sequence;                   /* of the answer's cookie */
 };
+
+/* For Connect and Bind: a new context, which the answer's cookies name. */
+void begin_context(struct mapihttp_call *, enum endpoint, struct session *);
 
 #define EMSMDB(S, flags) \
     enum response_code mapihttp_##S(struct mapihttp_call *, const struct S##Request *, struct S##Response *);

@@ -30,9 +30,9 @@ static void end_wait(struct wait *w, enum ec ec, bool pending)
     talloc_free(arena);
 }
 
-static void woken(void *arg)
+static void woken(void *arg, bool event)
 {
-    end_wait(arg, ecNone, true);
+    end_wait(arg, ecNone, event);
 }
 
 static void answer_event(struct http_answer *answer, enum http_answer_event event, void *arg)

@@ -37,7 +37,7 @@ struct session {
     bool busy;
     struct notification *first, **last;
     uint32_t queued;
-    void (*wake)(void *arg);
+    session_wake *wake;            /* NULL: nobody waits */
     void *wake_arg;
 };
 

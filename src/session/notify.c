@@ -122,12 +122,12 @@ bool session_has_notifications(struct session *s)
 
 /* ---- waiting ---- */
 
-bool session_wait(struct session *s, void (*wake)(void *arg), void *arg)
+bool session_wait(struct session *s, session_wake *wake, void *arg)
 {
     pthread_mutex_lock(&s->lock);
-    const bool alone = !s->wake, now = alone && s->first;
-    if (now) {
-        wake(arg);                 /* under the lock: a cancel cannot overtake it */
+    const bool alone = !s->wake;
+    if (alone && s->first) {
+        wake(arg, true);           /* under the lock: a cancel cannot overtake it */
     } else if (alone) {
         s->wake = wake;
         s->wake_arg = arg;
@@ -144,15 +144,20 @@ void session_cancel_wait(struct session *s, void *arg)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void wake_waiter(struct session *s)
+static void wake_waiter(struct session *s, bool event)
 {
     pthread_mutex_lock(&s->lock);
-    void (*wake)(void *) = s->wake;
-    if (wake && s->first) {
+    session_wake *wake = s->wake;
+    if (wake && (s->first || !event)) {
         s->wake = NULL;
-        wake(s->wake_arg);
+        wake(s->wake_arg, event);
     }
     pthread_mutex_unlock(&s->lock);
+}
+
+void session_end_wait(struct session *s)
+{
+    wake_waiter(s, false);
 }
 
 /* ---- subscriptions ---- */
@@ -345,6 +350,6 @@ void session_store_changed(void *sessions, struct store *store, const struct sto
     for (struct logon *l = audience ? audience->first : NULL; l; l = l->next_of_store) {
         for (struct object *o = l->listeners; o; o = o->next_listener)
             notify_object(o, changes, count);
-        wake_waiter(l->session);
+        wake_waiter(l->session, true);
     }
 }
