@@ -416,6 +416,7 @@ static void a_stored_value_is_changed_in_the_middle(void **state)
     memcpy(bytes + 1000, "changed", 7);
     OK(store_stream_write(s, BLOB_OF("changed", 7), &written));
     EC(store_stream_resize(s, 0x80000000u), ecStreamSizeError);
+    EC(store_stream_resize(s, 0x10000001), ecStreamSizeError);
     OK(store_stream_resize(s, LARGE - 10));
     talloc_free(s); /* commits */
     save(m);

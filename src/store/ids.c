@@ -5,7 +5,8 @@
 #include "wire/entry_id.h"
 #include "wire/guids.h"
 
-enum { COUNTER_BYTES = 6, GID_BYTES = 22, XID_MIN = 17, XID_MAX = 24 };
+enum { COUNTER_BYTES = 6, GID_BYTES = 22, XID_MIN = 17, XID_MAX = 24, RESERVE_MAX = 0x100000 };
+#define COUNTER_LIMIT (INT64_C(1) << 48)
 
 static void put_counter(uint8_t to[COUNTER_BYTES], uint64_t counter)
 {
@@ -237,11 +238,16 @@ static const char take_counters_sql[] = "UPDATE mailbox SET counter = counter + 
 uint64_t take_counters(struct store_tx *tx, uint32_t count)
 {
     const int64_t next = sql_int(&tx->sql, take_counters_sql, BIND(B_INT(tx->st->mb), B_INT(count)));
+    if (next > COUNTER_LIMIT)
+        sql_abort(&tx->sql, ecInsufficientResrc);
     return next ? (uint64_t)next - count : 0;
 }
 
 enum ec store_reserve_ids(struct store *st, uint32_t count, uint64_t *first_id)
 {
+    *first_id = 0;
+    if (count > RESERVE_MAX)
+        return ecInvalidParam;
     struct store_tx tx = store_begin(st);
     *first_id = store_id(take_counters(&tx, count));
     return store_end(&tx);

@@ -430,6 +430,7 @@ static void reserved_ids_are_given_once(void **state)
     OK(store_reserve_ids(f->store, 1, &second));
     assert_int_equal(store_counter(second) - store_counter(first), 0x10000);
     assert_true(store_counter(first) >= 0x100);
+    EC(store_reserve_ids(f->store, 0x7FFFFFFF, &first), ecInvalidParam);
     assert_true(store_counter(fixture_message(f, INBOX, "x")) > store_counter(second));
 }
 

@@ -49,7 +49,7 @@ typedef void store_watch(void *arg, struct store *, const struct store_change *,
 struct store_pool *store_pool_new(TALLOC_CTX *owner, store_watch *watch, void *arg);
 /* A counted reference: the store stays open until store_put().  Does not lock. */
 enum ec store_get(struct store_pool *, const char *database_url, struct guid mailbox, struct store **out);
-void store_put(struct store *);
+void store_put(struct store *);                  /* not while it is locked */
 /* The mailbox goes from the pool with its last reference, e.g. before it is removed or moved. */
 void store_pool_forget(struct store_pool *, struct guid mailbox);
 /* At most so many databases stay connected while no request uses them; 64 unless said. */
@@ -253,5 +253,5 @@ enum ec store_long_term_id(struct store *, uint64_t id, struct LongTermId *out);
 enum ec store_id_from_long_term(struct store *, const struct LongTermId *, uint64_t *id);
 struct blob store_folder_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid);
 struct blob store_message_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid, uint64_t mid);
-/* Ids for a client's own items: [MS-OXCFXICS] 3.2.5.9.4.7. */
+/* Ids for a client's own items: [MS-OXCFXICS] 3.2.5.9.4.7.  ecInvalidParam: more than a million at once. */
 enum ec store_reserve_ids(struct store *, uint32_t count, uint64_t *first_id);

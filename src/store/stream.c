@@ -7,7 +7,8 @@
 
 /* [MS-OXCPRPT] 2.2.20.1 */
 enum { FROM_BEGINNING = 0, FROM_CURRENT = 1, FROM_END = 2 };
-enum { PIECE = 64 * 1024, SIZE_LIMIT = 0x7FFFFFFF, WESTERN_CODEPAGE = 1252 };
+/* A value may have a quarter of a gigabyte: a client must not fill the disk by naming a size. */
+enum { PIECE = 64 * 1024, SIZE_LIMIT = 0x10000000, SEEK_LIMIT = 0x7FFFFFFF, WESTERN_CODEPAGE = 1252 };
 
 enum stream_of { OF_MESSAGE, OF_ATTACHMENT, OF_FOLDER };
 struct store_stream {
@@ -351,7 +352,7 @@ enum ec store_stream_seek(struct store_stream *s, uint8_t origin, int64_t offset
                                                 : 0;
     if (origin > FROM_END)
         return ecInvalidParam;
-    if (offset < -(int64_t)SIZE_LIMIT || offset > SIZE_LIMIT || from + offset < 0 || from + offset > SIZE_LIMIT)
+    if (offset < -(int64_t)SEEK_LIMIT || offset > SEEK_LIMIT || from + offset < 0 || from + offset > SEEK_LIMIT)
         return ecStreamSeekError;
     *position = s->position = (uint64_t)(from + offset);
     return ecNone;

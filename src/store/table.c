@@ -11,7 +11,7 @@ static void place_clear(struct place *place)
 }
 
 /* A key of the list is gone when the list changes, so the table keeps its own. */
-static void place_set(struct store_table *t, struct place *place, const struct place *to)
+void place_set(struct store_table *t, struct place *place, const struct place *to)
 {
     struct place kept = *to;
     kept.key.sort = to->at == AT_ROW ? blob_copy(t, to->key.sort) : BLOB_OF(NULL, 0);
@@ -32,7 +32,8 @@ static void begin_view(struct store_table *t)
 {
     const struct SortOrder *order = t->order ? t->order : t->kind->order;
     const uint32_t count = t->order ? t->order_count : t->kind->order_count;
-    const bool plain = t->kind == &contents_kind && !(t->flags & TABLE_SOFT_DELETES) && !t->restriction && !t->instances;
+    const bool plain =
+        t->kind == &contents_kind && !(t->flags & TABLE_SOFT_DELETES) && !t->restriction && !t->instances;
     t->index = plain ? index_for(order, count, &t->descending) : NULL;
     t->view = t->index ? &index_view : &list_view;
     TALLOC_FREE(t->list);
@@ -42,7 +43,8 @@ static void begin_view(struct store_table *t)
 
 /* ---- opening ---- */
 
-static struct store_table *table_make(TALLOC_CTX *owner, struct store *st, const struct table_kind *kind, unsigned flags)
+static struct store_table *table_make(TALLOC_CTX *owner, struct store *st, const struct table_kind *kind,
+                                      unsigned flags)
 {
     struct store_table *t = talloc_zero(owner, struct store_table);
     t->st = st;
@@ -51,7 +53,7 @@ static struct store_table *table_make(TALLOC_CTX *owner, struct store *st, const
     return t;
 }
 
-static struct store_tx table_begin(struct store_table *t)
+struct store_tx table_begin(struct store_table *t)
 {
     struct store_tx tx = store_read(t->st);
     if (t->message && !t->child.at)
@@ -79,14 +81,14 @@ static enum ec folder_table(struct store_table **out, TALLOC_CTX *owner, struct 
     return ec;
 }
 
-enum ec store_contents_table(struct store_table **out, TALLOC_CTX *owner, struct store *st, uint64_t fid, unsigned flags,
-                             uint32_t *rows)
+enum ec store_contents_table(struct store_table **out, TALLOC_CTX *owner, struct store *st, uint64_t fid,
+                             unsigned flags, uint32_t *rows)
 {
     return folder_table(out, owner, st, fid, &contents_kind, flags & ~(unsigned)TABLE_DEPTH, rows);
 }
 
-enum ec store_hierarchy_table(struct store_table **out, TALLOC_CTX *owner, struct store *st, uint64_t fid, unsigned flags,
-                              uint32_t *rows)
+enum ec store_hierarchy_table(struct store_table **out, TALLOC_CTX *owner, struct store *st, uint64_t fid,
+                              unsigned flags, uint32_t *rows)
 {
     return folder_table(out, owner, st, fid, &hierarchy_kind, flags & ~(unsigned)TABLE_ASSOCIATED, rows);
 }
@@ -161,7 +163,7 @@ enum ec store_table_sort(struct store_table *t, const struct SortOrder *order, u
 {
     uint32_t instances;
     if (!t->kind->sorts)
-        return ecNotSupported;                                          /* R450 */
+        return ecNotSupported; /* R450 */
     if (count > SORTS_MAX || !find_instances(t->columns, t->column_count, order, count, &instances))
         return ecTooComplex;
     for (uint32_t i = 0; i < count; i++)
@@ -171,7 +173,7 @@ enum ec store_table_sort(struct store_table *t, const struct SortOrder *order, u
     t->order = count ? talloc_memdup(t, order, count * sizeof *order) : NULL;
     t->order_count = count;
     t->instances = instances;
-    begin_view(t);                                                      /* R439 */
+    begin_view(t); /* R439 */
     return ecNone;
 }
 
@@ -179,10 +181,10 @@ enum ec store_table_sort(struct store_table *t, const struct SortOrder *order, u
 enum ec store_table_restrict(struct store_table *t, const struct restriction *restriction)
 {
     if (!t->kind->restricts)
-        return ecNotSupported;                                          /* R461 */
+        return ecNotSupported; /* R461 */
     TALLOC_FREE(t->restriction);
     t->restriction = restriction ? restriction_copy(t, restriction) : NULL;
-    begin_view(t);                                                      /* R453 */
+    begin_view(t); /* R453 */
     return ecNone;
 }
 
@@ -265,41 +267,6 @@ bool store_table_at_end(struct store_table *t)
     return t->cursor.at == AT_END;
 }
 
-struct search {
-    TALLOC_CTX *arena;
-    const struct restriction *restriction;
-    bool found;
-    struct row_key key;
-    struct props row;
-};
-
-static bool find_row(void *arg, struct table_row *row)
-{
-    struct search *search = arg;
-    if (!row_matches(row, search->restriction))
-        return true;
-    search->found = true;
-    search->key = row->key;
-    search->row = row_values(search->arena, row);
-    return false;
-}
-
-/* [MS-OXCTABL] 3.2.5.14.  R241: backwards, the row at the cursor is not looked at. */
-enum ec store_table_find(TALLOC_CTX *arena, struct store_table *t, bool backward, const struct restriction *restriction,
-                         struct props *row)
-{
-    struct search search = { .arena = arena, .restriction = restriction };
-    struct store_tx tx = table_begin(t);
-    if (!sql_failed(&tx.sql))
-        t->view->walk(t, &tx, &t->cursor, !backward, UINT32_MAX, find_row, &search);
-    const enum ec ec = store_end(&tx);
-    if (ec || !search.found)
-        return ec ? ec : ecNotFound;                                    /* R536 */
-    place_set(t, &t->cursor, &(struct place){ AT_ROW, search.key });
-    *row = search.row;
-    return ecNone;
-}
-
 /* ---- position ---- */
 
 /* [MS-OXCTABL] 3.2.5.8 */
@@ -316,7 +283,8 @@ enum ec store_table_position(struct store_table *t, uint32_t *numerator, uint32_
     return store_end(&tx);
 }
 
-static enum ec move_cursor(struct store_table *t, struct store_tx *tx, const struct place *from, int64_t rows, int32_t *moved)
+static enum ec move_cursor(struct store_table *t, struct store_tx *tx, const struct place *from, int64_t rows,
+                           int32_t *moved)
 {
     int64_t done = 0;
     struct place to = *from;
@@ -344,9 +312,10 @@ enum ec store_table_seek_fraction(struct store_table *t, uint32_t numerator, uin
     const struct place ends[] = { { .at = AT_START }, { .at = AT_END } };
     struct store_tx tx = table_begin(t);
     int32_t moved;
-    const bool inside = numerator && numerator < denominator;           /* R514, R515 */
+    const bool inside = numerator && numerator < denominator; /* R514, R515 */
     const uint64_t total = inside && !sql_failed(&tx.sql) ? t->view->total(t, &tx) : 0;
-    return move_cursor(t, &tx, &ends[!inside && numerator], inside ? (int64_t)(total * numerator / denominator) : 0, &moved);
+    return move_cursor(t, &tx, &ends[!inside && numerator], inside ? (int64_t)(total * numerator / denominator) : 0,
+                       &moved);
 }
 
 /* ---- bookmarks ---- */
@@ -413,7 +382,7 @@ enum ec store_table_free_bookmark(struct store_table *t, struct blob bookmark)
 {
     struct bookmark *found = find_bookmark(t, bookmark);
     if (!found)
-        return ecInvalidBookmark;                                       /* R5521 */
+        return ecInvalidBookmark; /* R5521 */
     place_clear(&found->place);
     *found = t->bookmarks[--t->bookmark_count];
     return ecNone;

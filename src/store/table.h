@@ -105,6 +105,10 @@ struct store_table {
     uint32_t bookmark_count, last_bookmark;
 };
 
+/* ---- the table (table.c) ---- */
+struct store_tx table_begin(struct store_table *);             /* for reading; a list is in step when it succeeds */
+void place_set(struct store_table *, struct place *, const struct place *);
+
 /* ---- rows (table_row.c) ---- */
 void row_prop(TALLOC_CTX *arena, const struct table_row *, uint32_t tag, size_t limit, bool cut, struct prop *out);
 struct props row_values(TALLOC_CTX *arena, const struct table_row *);          /* the columns set, cut */

@@ -58,7 +58,7 @@ static struct row_ids message_rows(const struct store_table *t, const struct sto
     const uint64_t id = id_in(t->fid, c->fid, c->mid);
     if (c->kind == STORE_DELETED && !(t->flags & TABLE_SOFT_DELETES))
         ids.out = id;
-    else if (c->kind != STORE_NEW_MAIL)          /* which comes with CREATED */
+    else if (c->kind != STORE_NEW_MAIL) /* which comes with CREATED */
         ids.in = id;
     if (c->kind == STORE_MOVED || c->kind == STORE_CREATED)
         ids.out = id_in(t->fid, c->old_fid, c->old_mid);
@@ -107,8 +107,8 @@ bool changes_move_later(const struct store_table *t, const struct store_change *
 
 /* ---- the event ---- */
 
-static void fill(TALLOC_CTX *arena, const struct store_table *t, const struct table_row *row, const struct row_key *after,
-                 struct table_event *out)
+static void fill(TALLOC_CTX *arena, const struct store_table *t, const struct table_row *row,
+                 const struct row_key *after, struct table_event *out)
 {
     const bool messages = t->kind == &contents_kind;
     out->fid = messages ? store_id(t->fid) : store_id(row->key.id);
@@ -129,7 +129,8 @@ static bool concerns(const struct store_table *t, const struct store_change *cha
     return ids.in || ids.out || ids.all;
 }
 
-bool store_table_event(TALLOC_CTX *arena, struct store_table *t, const struct store_change *change, struct table_event *out)
+bool store_table_event(TALLOC_CTX *arena, struct store_table *t, const struct store_change *change,
+                       struct table_event *out)
 {
     struct table_row row = { .table = t };
     struct row_key after = { 0 };

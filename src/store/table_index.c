@@ -8,11 +8,12 @@ enum { FROM_UP, BEFORE_UP, FROM_DOWN, BEFORE_DOWN, DIRECTIONS };
 
 struct index_order {
     uint32_t tag;
-    size_t value;                                /* in struct message_row */
+    size_t value; /* in struct message_row */
     const char *rows[DIRECTIONS], *keys[DIRECTIONS], *count[DIRECTIONS];
 };
 
 /* message_page and message_sent in schema.c */
+/* clang-format off */
 #define WHERE(column, op) \
     " FROM message WHERE mb = $1 AND fid = $2 AND associated = $3 AND deleted IS NULL AND (" column ", mid) " op " ($4, $5)"
 #define SORTED(column, way) " ORDER BY " column " " way ", mid " way
@@ -26,6 +27,7 @@ struct index_order {
     { KEYS(#column, ">=", "ASC"), KEYS(#column, "<", "DESC"), KEYS(#column, "<=", "DESC"), KEYS(#column, ">", "ASC") }, \
     { COUNT(#column, ">="), COUNT(#column, "<"), COUNT(#column, "<="), COUNT(#column, ">") }, \
 }
+/* clang-format on */
 
 static const struct index_order orders[] = {
     ORDER(PidTagMessageDeliveryTime, delivery_time),
@@ -157,8 +159,9 @@ static const char total_sql[] =
 
 static uint64_t index_total(struct store_table *t, struct store_tx *tx)
 {
-    return (uint64_t)sql_int_or(&tx->sql, 0, total_sql,
-                                BIND(B_INT(t->st->mb), B_INT((int64_t)t->fid), B_INT((t->flags & TABLE_ASSOCIATED) != 0)));
+    return (uint64_t)sql_int_or(
+        &tx->sql, 0, total_sql,
+        BIND(B_INT(t->st->mb), B_INT((int64_t)t->fid), B_INT((t->flags & TABLE_ASSOCIATED) != 0)));
 }
 
 static uint64_t index_before(struct store_table *t, struct store_tx *tx, const struct place *place)
@@ -199,7 +202,8 @@ static struct row_key key_of(const struct store_table *t, const struct table_row
     return (struct row_key){ .id = row->message.mid, .time = (int64_t)time };
 }
 
-static bool index_locate(struct store_table *t, struct store_tx *tx, uint64_t id, uint32_t instance, struct row_key *key)
+static bool index_locate(struct store_table *t, struct store_tx *tx, uint64_t id, uint32_t instance,
+                         struct row_key *key)
 {
     struct table_row row;
     TALLOC_CTX *arena = talloc_new(NULL);
@@ -214,14 +218,14 @@ static bool index_locate(struct store_table *t, struct store_tx *tx, uint64_t id
 
 /* A client gets one change after the other, and knows nothing of the later ones yet.  So a row is put behind one that
  * no later change of the same commit moves: whatever else lies between them follows with its own change. */
-static bool find_neighbour(struct store_table *t, struct store_tx *tx, struct row_key key, const struct store_change *change,
-                           struct row_key *before)
+static bool find_neighbour(struct store_table *t, struct store_tx *tx, struct row_key key,
+                           const struct store_change *change, struct row_key *before)
 {
     struct sql_rows rows = query_keys(t, tx, key, false, BATCH_MAX + 1, 0);
     bool found = false;
     for (unsigned i = 0; !found && i <= BATCH_MAX; i++) {
         if (!next_key(&rows, before))
-            return true;                         /* it is the first row */
+            return true; /* it is the first row */
         found = !changes_move_later(t, change, before->id);
     }
     sql_done(&rows);
@@ -229,7 +233,8 @@ static bool find_neighbour(struct store_table *t, struct store_tx *tx, struct ro
 }
 
 static enum table_event_type index_event(TALLOC_CTX *arena, struct store_table *t, struct store_tx *tx,
-                                         const struct store_change *change, struct table_row *row, struct row_key *after)
+                                         const struct store_change *change, struct table_row *row,
+                                         struct row_key *after)
 {
     const struct row_ids ids = change_rows(t, change);
     if (ids.all || (ids.in && ids.out) || t->st->changes.announced_count > BATCH_MAX)

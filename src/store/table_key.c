@@ -28,7 +28,7 @@ static void add_bytes(struct buf *key, struct blob value)
 static void add_double(struct buf *key, double value)
 {
     uint64_t bits;
-    const double number = value == 0 ? 0 : value;              /* -0 is 0 */
+    const double number = value == 0 ? 0 : value; /* -0 is 0 */
     memcpy(&bits, &number, sizeof bits);
     add_number(key, bits & 1ULL << 63 ? ~bits : bits | 1ULL << 63, 8);
 }
@@ -36,7 +36,7 @@ static void add_double(struct buf *key, double value)
 static void add_text(struct buf *key, const char *text, uint32_t lcid)
 {
     const struct blob sort = text_sort_key(key->owner, text ? text : "", lcid);
-    buf_add(key, sort.data, sort.size);                        /* ends in its only zero */
+    buf_add(key, sort.data, sort.size); /* ends in its only zero */
 }
 
 static void add_value(struct buf *key, const struct prop *p, uint32_t lcid)

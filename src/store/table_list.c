@@ -15,9 +15,9 @@ struct entry {
 struct list {
     struct entry *entries;
     uint32_t count, room;
-    uint8_t *chunk;                              /* keys lie in these, children of the list */
+    uint8_t *chunk; /* keys lie in these, children of the list */
     size_t chunk_used, garbage;
-    uint64_t seen;                               /* how many of the store's changes are in it */
+    uint64_t seen; /* how many of the store's changes are in it */
 };
 
 /* ---- entries ---- */
@@ -163,8 +163,8 @@ static struct place place_at(const struct list *list, uint32_t at, bool forward)
 }
 
 /* Gets the rows of `count` entries, the first at `at` and the others behind or before it. */
-static void fetch(TALLOC_CTX *arena, struct store_table *t, struct store_tx *tx, uint32_t at, bool forward, uint32_t count,
-                  struct table_row rows[FETCH_AT_ONCE])
+static void fetch(TALLOC_CTX *arena, struct store_table *t, struct store_tx *tx, uint32_t at, bool forward,
+                  uint32_t count, struct table_row rows[FETCH_AT_ONCE])
 {
     uint64_t ids[FETCH_AT_ONCE] = { 0 };
     memset(rows, 0, count * sizeof *rows);

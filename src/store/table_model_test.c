@@ -11,7 +11,8 @@ enum { STEPS = 250, VIEWS = 10, FOLDERS = 3, MESSAGES_MAX = 400, COLUMNS = 6 };
 enum { C_MID, C_SUBJECT, C_IMPORTANCE, C_TIME, C_FLAGS, C_INSTANCE };
 
 static const uint32_t columns[COLUMNS] = {
-    PidTagMid, PidTagNormalizedSubject, PidTagImportance, PidTagMessageDeliveryTime, PidTagMessageFlags, PidTagInstanceNum,
+    PidTagMid,          PidTagNormalizedSubject, PidTagImportance, PidTagMessageDeliveryTime,
+    PidTagMessageFlags, PidTagInstanceNum,
 };
 
 /* ---- the model ---- */
@@ -20,7 +21,7 @@ struct model_message {
     uint64_t mid;
     unsigned folder;
     bool associated, gone, soft;
-    struct prop values[COLUMNS];                 /* as a row has them; missing ones are PtypErrorCode */
+    struct prop values[COLUMNS]; /* as a row has them; missing ones are PtypErrorCode */
 };
 
 struct view {
@@ -30,9 +31,9 @@ struct view {
     uint32_t order_count;
     struct restriction restriction;
     bool restricted, followed, stale;
-    uint64_t copy[MESSAGES_MAX];                 /* of the client: MIDs in order */
+    uint64_t copy[MESSAGES_MAX]; /* of the client: MIDs in order */
     uint32_t copy_count;
-    struct prop data[MESSAGES_MAX][COLUMNS];     /* beside them */
+    struct prop data[MESSAGES_MAX][COLUMNS]; /* beside them */
 };
 
 struct world {
@@ -51,7 +52,9 @@ static uint32_t dice(struct world *w, uint32_t sides)
     return (w->seed >> 8) % sides;
 }
 
-static const char *const words[] = { "alpha", "Alpha", "beta", "äpfel", "Zebra", "apfel", "", "re", "日本", "alphabet" };
+static const char *const words[] = {
+    "alpha", "Alpha", "beta", "äpfel", "Zebra", "apfel", "", "re", "日本", "alphabet"
+};
 
 static struct prop random_value(struct world *w, unsigned column)
 {
@@ -161,18 +164,18 @@ static void copy_apply(struct world *w, struct view *v, const struct table_event
     uint32_t at = copy_find(v, e->mid);
     assert_int_equal(e->fid, w->fids[v->folder]);
     if (e->type == TABLE_ROW_ADDED)
-        assert_int_equal(at, v->copy_count);                                    /* MS-OXCNOTIF_R23 */
+        assert_int_equal(at, v->copy_count); /* MS-OXCNOTIF_R23 */
     if (e->type == TABLE_ROW_MODIFIED)
-        assert_int_not_equal(at, v->copy_count);                                /* R25 */
+        assert_int_not_equal(at, v->copy_count); /* R25 */
     if (at < v->copy_count)
         copy_remove(v, at);
     if (e->type == TABLE_ROW_DELETED)
-        return;                                                                 /* R24 */
+        return; /* R24 */
     at = 0;
     if (e->after_mid) {
         assert_int_equal(e->after_fid, w->fids[v->folder]);
         at = copy_find(v, e->after_mid) + 1;
-        assert_true(at <= v->copy_count);                                       /* the client knows its neighbour */
+        assert_true(at <= v->copy_count); /* the client knows its neighbour */
     }
     copy_insert(w, v, at, e->mid, e->row.values);
 }
@@ -256,7 +259,8 @@ static void wander(struct world *w, struct view *v)
             assert_row(rows[forward ? at + k : at - 1 - k], read[k].values);
         at += forward ? expected : -expected;
         if (most)
-            assert_int_equal(forward ? store_table_at_end(v->table) : store_table_at_start(v->table), at == (forward ? count : 0));
+            assert_int_equal(forward ? store_table_at_end(v->table) : store_table_at_start(v->table),
+                             at == (forward ? count : 0));
     }
 }
 
@@ -275,7 +279,7 @@ static void create(struct world *w)
         if (PROP_TYPE(model->values[c].tag) != PtypErrorCode)
             OK(fixture_set(m, model->values[c]));
         else if (c == C_IMPORTANCE)
-            model->values[c] = P_I32(PidTagImportance, 1);                      /* its default */
+            model->values[c] = P_I32(PidTagImportance, 1); /* its default */
     }
     model->values[C_FLAGS] = P_I32(PidTagMessageFlags, mfRead);
     w->count++;
@@ -431,8 +435,9 @@ static void choose_restriction(struct world *w, struct view *v)
 {
     v->restricted = dice(w, 2);
     const unsigned c = C_SUBJECT + dice(w, 3);
-    v->restriction = (struct restriction){ .type = RES_PROPERTY, .relop = (uint8_t)dice(w, 6), .tag = columns[c],
-                                           .value = random_value(w, c) };
+    v->restriction = (struct restriction){
+        .type = RES_PROPERTY, .relop = (uint8_t)dice(w, 6), .tag = columns[c], .value = random_value(w, c)
+    };
     OK(store_table_restrict(v->table, v->restricted ? &v->restriction : NULL));
 }
 
@@ -485,7 +490,7 @@ static void views_and_their_events_agree_with_the_model(void **state)
     }
     f->also = NULL;
     assert_true(w->events > STEPS);
-    assert_true(w->tables_changed * 10 < w->events);                            /* MS-OXCNOTIF_R268, R270 */
+    assert_true(w->tables_changed * 10 < w->events); /* MS-OXCNOTIF_R268, R270 */
 }
 
 int main(void)

@@ -2,20 +2,24 @@
 /* The rows of tables: which there are, and what stands in their columns.  [MS-OXCTABL] 2.2.1 */
 #include "store/table.h"
 
-enum { TBL_LEAF_ROW = 1 };                       /* PidTagRowType */
-enum { DEPTH_MAX = 1000 };                       /* folders lie no deeper, and a damaged tree ends */
+enum { TBL_LEAF_ROW = 1 }; /* PidTagRowType */
+enum { DEPTH_MAX = 1000 }; /* folders lie no deeper, and a damaged tree ends */
 enum { INSTANCES_MAX = 1024 };
 
 /* ---- by id ---- */
 
 /* Places $2 to $51. */
+/* clang-format off */
 #define FIFTY_IDS \
     "$2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26," \
     " $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49," \
     " $50, $51"
+/* clang-format on */
 
-static const char messages_by_id_sql[] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE mb = $1 AND mid IN (" FIFTY_IDS ")";
-static const char folders_by_id_sql[] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE mb = $1 AND fid IN (" FIFTY_IDS ")";
+static const char messages_by_id_sql[] =
+    "SELECT " MESSAGE_COLUMNS " FROM message WHERE mb = $1 AND mid IN (" FIFTY_IDS ")";
+static const char folders_by_id_sql[] =
+    "SELECT " FOLDER_COLUMNS " FROM folder WHERE mb = $1 AND fid IN (" FIFTY_IDS ")";
 
 static struct sql_rows query_by_id(struct store_tx *tx, const char *sql, const uint64_t *ids, uint32_t count)
 {
@@ -65,9 +69,10 @@ static void deleted_messages_scan(struct store_table *t, struct store_tx *tx, ro
     int64_t deleted = INT64_MIN, mid = 0;
     uint32_t got = ROWS_AT_ONCE;
     while (got == ROWS_AT_ONCE) {
-        struct sql_rows rows = sql_query(&tx->sql, deleted_messages_sql,
-            BIND(B_INT(t->st->mb), B_INT((int64_t)t->fid), B_INT((t->flags & TABLE_ASSOCIATED) != 0), B_INT(deleted),
-                 B_INT(mid), B_INT(ROWS_AT_ONCE)));
+        struct sql_rows rows =
+            sql_query(&tx->sql, deleted_messages_sql,
+                      BIND(B_INT(t->st->mb), B_INT((int64_t)t->fid), B_INT((t->flags & TABLE_ASSOCIATED) != 0),
+                           B_INT(deleted), B_INT(mid), B_INT(ROWS_AT_ONCE)));
         for (got = 0; sql_next(&rows); got++) {
             struct message_row message;
             message_row_read(&rows, 1, &message);
@@ -107,12 +112,14 @@ static struct prop instance_key(TALLOC_CTX *arena, const struct table_row *row)
 static void message_row_prop(TALLOC_CTX *arena, const struct table_row *row, uint32_t tag, size_t limit, bool cut,
                              struct prop *out)
 {
-    const struct message_view view = { .st = row->table->st, .row = &row->message, .item = &row->item, .read_only = true };
+    const struct message_view view = {
+        .st = row->table->st, .row = &row->message, .item = &row->item, .read_only = true
+    };
     switch (PROP_ID(tag)) {
     case PROP_ID(PidTagInstID): *out = P_I64(PidTagInstID, store_id(row->key.id)); break;
     case PROP_ID(PidTagInstanceNum): *out = P_I32(PidTagInstanceNum, row->key.instance); break;
     case PROP_ID(PidTagRowType): *out = P_I32(PidTagRowType, TBL_LEAF_ROW); break;
-    case PROP_ID(PidTagDepth): *out = P_I32(PidTagDepth, 0); break;       /* R636: there are no categories */
+    case PROP_ID(PidTagDepth): *out = P_I32(PidTagDepth, 0); break; /* R636: there are no categories */
     case PROP_ID(PidTagInstanceKey): *out = instance_key(arena, row); break;
     default: message_prop(arena, &view, tag, limit, cut, out); return;
     }
@@ -154,9 +161,8 @@ static void folders_fetch(TALLOC_CTX *arena, struct store_table *t, struct store
 }
 
 /* $3: of those that were deleted softly.  Their ancestors may be of either kind. */
-static const char children_sql[] =
-    "SELECT 0, " FOLDER_COLUMNS " FROM folder WHERE mb = $1 AND parent = $2"
-    " AND CASE WHEN deleted IS NULL THEN 0 ELSE 1 END = $3 AND $4 > 0";
+static const char children_sql[] = "SELECT 0, " FOLDER_COLUMNS " FROM folder WHERE mb = $1 AND parent = $2"
+                                   " AND CASE WHEN deleted IS NULL THEN 0 ELSE 1 END = $3 AND $4 > 0";
 static const char descendants_sql[] =
     "WITH RECURSIVE below(id, depth) AS ("
     "  SELECT fid, 0 FROM folder WHERE mb = $1 AND parent = $2 AND ($3 = 1 OR deleted IS NULL)"
@@ -167,9 +173,9 @@ static const char descendants_sql[] =
 
 static void folders_scan(struct store_table *t, struct store_tx *tx, row_taker *take, void *arg)
 {
-    struct sql_rows rows = sql_query(&tx->sql, t->flags & TABLE_DEPTH ? descendants_sql : children_sql,
-        BIND(B_INT(t->st->mb), B_INT((int64_t)t->fid), B_INT((t->flags & TABLE_SOFT_DELETES) != 0),
-             B_INT(DEPTH_MAX)));
+    struct sql_rows rows = sql_query(
+        &tx->sql, t->flags & TABLE_DEPTH ? descendants_sql : children_sql,
+        BIND(B_INT(t->st->mb), B_INT((int64_t)t->fid), B_INT((t->flags & TABLE_SOFT_DELETES) != 0), B_INT(DEPTH_MAX)));
     while (sql_next(&rows)) {
         struct folder_row folder;
         folder_row_read(&rows, 1, &folder);
@@ -192,7 +198,8 @@ static bool folder_belongs(struct store_table *t, struct store_tx *tx, struct ta
         return false;
     if (!(t->flags & TABLE_DEPTH))
         return row->folder.parent == t->fid;
-    const int64_t depth = sql_int_or(&tx->sql, -1, depth_below_sql,
+    const int64_t depth = sql_int_or(
+        &tx->sql, -1, depth_below_sql,
         BIND(B_INT(t->st->mb), B_INT((int64_t)row->key.id), B_INT((int64_t)t->fid), B_INT(soft), B_INT(DEPTH_MAX)));
     row->key.instance = depth < 0 ? 0 : (uint32_t)depth;
     return depth >= 0;
@@ -271,7 +278,8 @@ static const uint32_t message_tags[] = {
 #include "store/computed_end.h"
 };
 static const uint32_t folder_tags[] = {
-    PidTagDepth, PidTagInstanceKey,
+    PidTagDepth,
+    PidTagInstanceKey,
 #define FOLDER(tag, name, rule) tag,
 #define MESSAGE(...)
 #define ATTACHMENT(...)
@@ -296,16 +304,32 @@ static const struct SortOrder by_name[] = { { PidTagDepth, SORT_ASCENDING }, { P
 static const struct SortOrder by_number[] = { { PidTagAttachNumber, SORT_ASCENDING } };
 
 const struct table_kind contents_kind = {
-    true, true, by_delivery, COUNTOF(by_delivery), messages_scan, messages_fetch, message_belongs, message_row_prop,
-    message_tags, COUNTOF(message_tags),
+    true,
+    true,
+    by_delivery,
+    COUNTOF(by_delivery),
+    messages_scan,
+    messages_fetch,
+    message_belongs,
+    message_row_prop,
+    message_tags,
+    COUNTOF(message_tags),
 };
 const struct table_kind hierarchy_kind = {
-    false, true, by_name, COUNTOF(by_name), folders_scan, folders_fetch, folder_belongs, folder_row_prop,
-    folder_tags, COUNTOF(folder_tags),
+    false,         true,           by_name,         COUNTOF(by_name), folders_scan,
+    folders_fetch, folder_belongs, folder_row_prop, folder_tags,      COUNTOF(folder_tags),
 };
 const struct table_kind attachments_kind = {
-    false, false, by_number, COUNTOF(by_number), attachments_scan, attachments_fetch, attachment_belongs,
-    attachment_row_prop, attachment_tags, COUNTOF(attachment_tags),
+    false,
+    false,
+    by_number,
+    COUNTOF(by_number),
+    attachments_scan,
+    attachments_fetch,
+    attachment_belongs,
+    attachment_row_prop,
+    attachment_tags,
+    COUNTOF(attachment_tags),
 };
 
 bool table_row_get(TALLOC_CTX *arena, struct store_table *t, struct store_tx *tx, uint64_t id, struct table_row *row)

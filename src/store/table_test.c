@@ -25,7 +25,7 @@ static uint64_t save(struct store_fixture *f, uint64_t fid, bool associated, con
     talloc_free(m);
     return mid;
 }
-#define MESSAGE(f, fid, ...) \
+#define MESSAGE(f, fid, ...)                                                                                           \
     save(f, fid, false, (const struct prop[]){ __VA_ARGS__ }, COUNTOF(((const struct prop[]){ __VA_ARGS__ })))
 
 static struct prop at(uint64_t minute)
@@ -78,13 +78,17 @@ static struct restriction equals(const struct prop value)
 
 /* Rows as a delivery writes them, but many at once. */
 static const char fill_sql[] =
-    "INSERT INTO message(mb, id, mid, fid, associated, cn, is_read, delivery_time, submit_time, modified, created, committed,"
-    "  size, flags, status, importance, sensitivity, has_attach, attach_next, class, prefix, subject, sender, display_to,"
+    "INSERT INTO message(mb, id, mid, fid, associated, cn, is_read, delivery_time, submit_time, modified, created, "
+    "committed,"
+    "  size, flags, status, importance, sensitivity, has_attach, attach_next, class, prefix, subject, sender, "
+    "display_to,"
     "  display_cc, display_bcc, props, recipients)"
     " WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $3)"
-    " SELECT $1, $4 + i, $4 + i, $2, 0, $4 + i, 0, i * 600000000, i, 1, 1, 1, 100, 0, 0, 1, 0, 0, 0, 'IPM.Note', '', '', '',"
+    " SELECT $1, $4 + i, $4 + i, $2, 0, $4 + i, 0, i * 600000000, i, 1, 1, 1, 100, 0, 0, 1, 0, 0, 0, 'IPM.Note', '', "
+    "'', '',"
     "  '', '', '', $5, $6 FROM n";
-static const char filled_sql[] = "UPDATE folder SET total = total + $3, unread = unread + $3 WHERE mb = $1 AND fid = $2";
+static const char filled_sql[] =
+    "UPDATE folder SET total = total + $3, unread = unread + $3 WHERE mb = $1 AND fid = $2";
 
 static uint64_t full_folder(struct store_fixture *f, const char *name, uint32_t messages)
 {
@@ -92,7 +96,8 @@ static uint64_t full_folder(struct store_fixture *f, const char *name, uint32_t 
     const struct prop props[] = { P_STR(PidTagNormalizedSubject, "filled"), P_I32(PidTagImportance, 1) };
     struct blob bag = bag_of(f->arena, props, 2);
     struct store_tx tx = store_begin(f->store);
-    const struct sql_value mb = B_INT(f->store->mb), folder = B_INT((int64_t)store_counter(fid)), count = B_INT(messages);
+    const struct sql_value mb = B_INT(f->store->mb), folder = B_INT((int64_t)store_counter(fid)),
+                           count = B_INT(messages);
     const uint64_t first = take_counters(&tx, messages + 1);
     sql_exec(&tx.sql, fill_sql, BIND(mb, folder, count, B_INT((int64_t)first), B_BLOB(bag), B_BYTES("", 0)));
     sql_exec(&tx.sql, filled_sql, BIND(mb, folder, count));
@@ -182,8 +187,14 @@ static struct store_table *five(struct store_fixture *f, uint64_t mids[5])
 }
 
 /* Each of the two views is to behave alike: an order that an index has, and one that is sorted here. */
-static void in_the_index(struct store_table *t) { sort_by(t, PidTagMessageDeliveryTime, 0); }
-static void in_a_list(struct store_table *t) { sort_by(t, PidTagSubject, 0); }
+static void in_the_index(struct store_table *t)
+{
+    sort_by(t, PidTagMessageDeliveryTime, 0);
+}
+static void in_a_list(struct store_table *t)
+{
+    sort_by(t, PidTagSubject, 0);
+}
 static void (*const ways[])(struct store_table *) = { in_the_index, in_a_list };
 
 /* ---- columns and values ---- */
@@ -193,20 +204,20 @@ static void a_row_has_the_columns_that_were_set(void **state)
     struct store_fixture *f = *state;
     uint64_t mids[5];
     struct store_table *t = five(f, mids);
-    static const uint32_t tags[] = { PidTagMid,   PidTagFolderId, PidTagInstID,   PidTagInstanceNum, PidTagRowType,
+    static const uint32_t tags[] = { PidTagMid,   PidTagFolderId, PidTagInstID,     PidTagInstanceNum, PidTagRowType,
                                      PidTagDepth, PidTagSubject,  PidTagImportance, PidTagSensitivity };
     OK(store_table_columns(t, tags, COUNTOF(tags)));
     assert_int_equal(store_table_column_count(t), COUNTOF(tags));
     const struct props row = read_rows(f, t, true, 1).rows[0];
-    assert_int_equal(row.count, COUNTOF(tags));                                 /* R116, R472 */
+    assert_int_equal(row.count, COUNTOF(tags)); /* R116, R472 */
     for (uint32_t i = 0; i < row.count; i++)
         assert_int_equal(row.values[i].tag, tags[i]);
     assert_int_equal(row.values[0].u64, mids[0]);
     assert_int_equal(row.values[1].u64, INBOX);
-    assert_int_equal(row.values[2].u64, mids[0]);                               /* R8 */
+    assert_int_equal(row.values[2].u64, mids[0]); /* R8 */
     assert_int_equal(row.values[3].u32, 0);
-    assert_int_equal(row.values[4].u32, 1);                                     /* R15 */
-    assert_int_equal(row.values[5].u32, 0);                                     /* R636 */
+    assert_int_equal(row.values[4].u32, 1); /* R15 */
+    assert_int_equal(row.values[5].u32, 0); /* R636 */
     assert_string_equal(row.values[6].str, "A");
     assert_int_equal(row.values[7].u32, 0);
     assert_int_equal(row.values[8].u32, 0);
@@ -238,7 +249,7 @@ static void a_value_is_cut_to_510_bytes(void **state)
     struct store_table *t = contents(f, INBOX, 0);
     OK(store_table_columns(t, tags, COUNTOF(tags)));
     const struct prop *v = read_rows(f, t, true, 1).rows[0].values;
-    assert_int_equal(strlen(v[0].str), 255 * 2);                                /* R121, R122: 255 UTF-16 units */
+    assert_int_equal(strlen(v[0].str), 255 * 2); /* R121, R122: 255 UTF-16 units */
     assert_int_equal(v[1].tag, tags[1]);
     assert_int_equal(strlen(v[1].str), 510);
     assert_true(utf8_is_valid(v[0].str, strlen(v[0].str)));
@@ -258,13 +269,13 @@ static void a_value_with_several_values_makes_several_rows(void **state)
     columns(t, EACH_KEYWORD);
     assert_string_equal(position(f, t), "0/4");
     sort_by(t, EACH_KEYWORD, 0);
-    assert_string_equal(all(f, t), "- blue green red");                         /* R433, R448 */
+    assert_string_equal(all(f, t), "- blue green red"); /* R433, R448 */
     static const uint32_t tags[] = { EACH_KEYWORD, PidTagInstID, PidTagInstanceNum };
     OK(store_table_columns(t, tags, COUNTOF(tags)));
     const struct read read = read_all(f, t);
-    assert_int_equal(read.rows[1].values[1].u64, first);                        /* R8 */
+    assert_int_equal(read.rows[1].values[1].u64, first); /* R8 */
     assert_int_equal(read.rows[3].values[1].u64, first);
-    assert_int_not_equal(read.rows[1].values[2].u32, read.rows[3].values[2].u32);       /* R12 */
+    assert_int_not_equal(read.rows[1].values[2].u32, read.rows[3].values[2].u32); /* R12 */
     const uint32_t twice[] = { EACH_KEYWORD, PROP_TAG(PtypMultivalueInstance | PtypMultiple | PtypInteger32, 0x8002) };
     EC(store_table_columns(t, twice, 2), ecTooComplex);
     columns(t, KEYWORDS);
@@ -283,7 +294,7 @@ static void there_is_a_limit_to_columns_and_sort_orders(void **state)
     EC(store_table_sort(t, orders, COUNTOF(orders)), ecTooComplex);
     EC(store_table_sort(t, &(struct SortOrder){ PidTagSubject, 4 }, 1), ecInvalidParam);
     EC(store_table_sort(t, &(struct SortOrder){ PROP_AS(PidTagSubject, PtypErrorCode), 0 }, 1), ecInvalidParam);
-    assert_string_equal(all(f, t), "A B C D E");                                /* R430, R445: as before */
+    assert_string_equal(all(f, t), "A B C D E"); /* R430, R445: as before */
 }
 
 static void all_columns_are_those_that_rows_have(void **state)
@@ -293,8 +304,11 @@ static void all_columns_are_those_that_rows_have(void **state)
     const uint32_t *tags;
     uint32_t count, seen = 0;
     OK(store_table_all_columns(f->arena, contents(f, INBOX, 0), &tags, &count));
-    for (uint32_t i = 0; i < count; i++)                                        /* R530, R217 */
-        seen |= tags[i] == PidTagMid ? 1 : tags[i] == PidTagInstID ? 2 : tags[i] == PROP_TAG(PtypString, 0x8005) ? 4 : 0;
+    for (uint32_t i = 0; i < count; i++) /* R530, R217 */
+        seen |= tags[i] == PidTagMid                      ? 1
+                : tags[i] == PidTagInstID                 ? 2
+                : tags[i] == PROP_TAG(PtypString, 0x8005) ? 4
+                                                          : 0;
     assert_int_equal(seen, 7);
 }
 
@@ -320,12 +334,12 @@ static void rows_are_sorted_by_several_columns(void **state)
     uint64_t mids[5];
     struct store_table *t = five(f, mids);
     sort_by(t, PidTagMessageDeliveryTime, 1);
-    assert_string_equal(all(f, t), "E D C B A");                                /* R77 */
+    assert_string_equal(all(f, t), "E D C B A"); /* R77 */
     sort_by(t, PidTagMessageDeliveryTime, 0);
-    assert_string_equal(all(f, t), "A B C D E");                                /* R76 */
+    assert_string_equal(all(f, t), "A B C D E"); /* R76 */
     const struct SortOrder two[] = { { PidTagImportance, 1 }, { PidTagMessageDeliveryTime, 0 } };
     OK(store_table_sort(t, two, 2));
-    assert_string_equal(all(f, t), "B D A C E");                                /* R119, R438 */
+    assert_string_equal(all(f, t), "B D A C E"); /* R119, R438 */
     const struct SortOrder other[] = { { PidTagImportance, 0 }, { PidTagSubject, 1 } };
     OK(store_table_sort(t, other, 2));
     assert_string_equal(all(f, t), "E C A D B");
@@ -339,10 +353,10 @@ static void texts_are_sorted_as_the_language_has_it(void **state)
         MESSAGE(f, INBOX, subject(words[i]));
     struct store_table *t = contents(f, INBOX, 0);
     columns(t, PidTagSubject);
-    store_table_set_locale(t, 0x0407);                                          /* German */
+    store_table_set_locale(t, 0x0407); /* German */
     sort_by(t, PidTagSubject, 0);
     assert_string_equal(all(f, t), "apfel äpfel Birne öl Zebra");
-    store_table_set_locale(t, 0x041D);                                          /* Swedish */
+    store_table_set_locale(t, 0x041D); /* Swedish */
     assert_string_equal(all(f, t), "apfel Birne Zebra äpfel öl");
 }
 
@@ -411,9 +425,9 @@ static void a_new_order_begins_at_the_first_row_and_ends_the_bookmarks(void **st
             OK(store_table_restrict(t, &low));
         else
             store_table_reset(t);
-        EC(store_table_seek_bookmark(t, made, 0, &gone, &moved), ecInvalidBookmark);    /* R505, R870, R871 */
-        EC(store_table_free_bookmark(t, made), ecInvalidBookmark);              /* R863, R864, R865 */
-        assert_true(store_table_at_start(t));                                   /* R439, R453, R561 */
+        EC(store_table_seek_bookmark(t, made, 0, &gone, &moved), ecInvalidBookmark); /* R505, R870, R871 */
+        EC(store_table_free_bookmark(t, made), ecInvalidBookmark);                   /* R863, R864, R865 */
+        assert_true(store_table_at_start(t));                                        /* R439, R453, R561 */
         assert_string_equal(strchr(position(f, t), '0'), position(f, t));
     }
 }
@@ -427,13 +441,13 @@ static void a_restricted_table_has_only_the_rows_that_match(void **state)
     struct store_table *t = five(f, mids);
     const struct restriction high = equals(P_I32(PidTagImportance, 1));
     OK(store_table_restrict(t, &high));
-    assert_string_equal(all(f, t), "B D");                                      /* R452, R117 */
+    assert_string_equal(all(f, t), "B D"); /* R452, R117 */
     assert_string_equal(position(f, t), "2/2");
     change(f, INBOX, mids[2], P_I32(PidTagImportance, 1));
     change(f, INBOX, mids[1], P_I32(PidTagImportance, 0));
     assert_string_equal(all(f, t), "C D");
     OK(store_table_restrict(t, NULL));
-    assert_string_equal(all(f, t), "A B C D E");                                /* R454, R118 */
+    assert_string_equal(all(f, t), "A B C D E"); /* R454, R118 */
 }
 
 static void a_restriction_looks_at_recipients_and_attachments(void **state)
@@ -477,16 +491,16 @@ static void reading_goes_on_where_it_stopped(void **state)
     for (size_t i = 0; i < COUNTOF(ways); i++) {
         ways[i](t);
         assert_true(store_table_at_start(t));
-        assert_string_equal(next(f, t, 2), "A B");                              /* R462, R468 */
-        assert_false(store_table_at_end(t));                                    /* R726 */
+        assert_string_equal(next(f, t, 2), "A B"); /* R462, R468 */
+        assert_false(store_table_at_end(t));       /* R726 */
         assert_string_equal(next(f, t, 3), "C D E");
-        assert_true(store_table_at_end(t));                                     /* R725: as soon as there are no more */
-        assert_string_equal(next(f, t, 3), "");                                 /* R467 */
-        assert_string_equal(before(f, t, 2), "E D");                            /* R469 */
+        assert_true(store_table_at_end(t));          /* R725: as soon as there are no more */
+        assert_string_equal(next(f, t, 3), "");      /* R467 */
+        assert_string_equal(before(f, t, 2), "E D"); /* R469 */
         assert_false(store_table_at_start(t));
         assert_string_equal(next(f, t, 1), "D");
         assert_string_equal(before(f, t, 9), "D C B A");
-        assert_true(store_table_at_start(t));                                   /* R784 */
+        assert_true(store_table_at_start(t)); /* R784 */
         assert_string_equal(before(f, t, 9), "");
         assert_string_equal(next(f, t, 0), "");
         assert_true(store_table_at_start(t));
@@ -506,7 +520,7 @@ static void reading_may_leave_the_cursor_where_it_is(void **state)
         assert_string_equal(joined(f, read), "B C D E");
         OK(store_table_query(f->arena, t, false, 9, true, NULL, NULL, &read.rows, &read.count));
         assert_string_equal(joined(f, read), "A");
-        assert_string_equal(next(f, t, 1), "B");                                /* R470 */
+        assert_string_equal(next(f, t, 1), "B"); /* R470 */
     }
 }
 
@@ -535,7 +549,7 @@ static void a_row_that_does_not_fit_waits(void **state)
         bool asked = false;
         ways[i](t);
         OK(store_table_query(f->arena, t, true, 9, false, two_fit, &count, &read.rows, &read.count));
-        assert_string_equal(joined(f, read), "A B");                            /* R464, R465 */
+        assert_string_equal(joined(f, read), "A B"); /* R464, R465 */
         assert_string_equal(position(f, t), "2/5");
         OK(store_table_query(f->arena, t, true, 9, false, nothing_fits, &asked, &read.rows, &read.count));
         assert_int_equal(read.count, 0);
@@ -568,7 +582,7 @@ static void what_comes_and_goes_elsewhere_does_not_move_the_cursor(void **state)
     delete_message(f, INBOX, mids[4], true);
     in_the_index(t);
     next(f, t, 3);
-    delete_message(f, INBOX, mids[3], true);                                    /* the row at the cursor itself */
+    delete_message(f, INBOX, mids[3], true); /* the row at the cursor itself */
     assert_string_equal(next(f, t, 1), "");
     assert_string_equal(before(f, t, 1), "C");
 }
@@ -582,18 +596,18 @@ static void seeking_moves_the_cursor_and_says_how_far(void **state)
     struct store_table *t = five(f, mids);
     for (size_t i = 0; i < COUNTOF(ways); i++) {
         ways[i](t);
-        assert_string_equal(position(f, t), "0/5");                             /* R136, R138 */
-        assert_int_equal(seek(t, BOOKMARK_BEGINNING, 2), 2);                    /* R27 */
+        assert_string_equal(position(f, t), "0/5");          /* R136, R138 */
+        assert_int_equal(seek(t, BOOKMARK_BEGINNING, 2), 2); /* R27 */
         assert_string_equal(position(f, t), "2/5");
-        assert_int_equal(seek(t, BOOKMARK_CURRENT, 1), 1);                      /* R28 */
+        assert_int_equal(seek(t, BOOKMARK_CURRENT, 1), 1); /* R28 */
         assert_string_equal(position(f, t), "3/5");
         assert_int_equal(seek(t, BOOKMARK_CURRENT, -2), -2);
         assert_string_equal(next(f, t, 1), "B");
-        assert_int_equal(seek(t, BOOKMARK_CURRENT, 9), 3);                      /* R152, R497 */
+        assert_int_equal(seek(t, BOOKMARK_CURRENT, 9), 3); /* R152, R497 */
         assert_string_equal(position(f, t), "5/5");
-        assert_int_equal(seek(t, BOOKMARK_END, -2), -2);                        /* R29 */
+        assert_int_equal(seek(t, BOOKMARK_END, -2), -2); /* R29 */
         assert_string_equal(next(f, t, 1), "D");
-        assert_int_equal(seek(t, BOOKMARK_CURRENT, -9), -4);                    /* R160 */
+        assert_int_equal(seek(t, BOOKMARK_CURRENT, -9), -4); /* R160 */
         assert_string_equal(position(f, t), "0/5");
         assert_int_equal(seek(t, BOOKMARK_END, 1), 0);
         assert_int_equal(seek(t, BOOKMARK_BEGINNING, -1), 0);
@@ -614,11 +628,11 @@ static void seeking_by_a_fraction_goes_to_the_nearest_row(void **state)
     for (size_t i = 0; i < COUNTOF(ways); i++) {
         ways[i](t);
         OK(store_table_seek_fraction(t, 2, 5));
-        assert_string_equal(position(f, t), "2/5");                             /* R516 */
+        assert_string_equal(position(f, t), "2/5"); /* R516 */
         OK(store_table_seek_fraction(t, 0, 5));
-        assert_string_equal(position(f, t), "0/5");                             /* R514, R203 */
+        assert_string_equal(position(f, t), "0/5"); /* R514, R203 */
         OK(store_table_seek_fraction(t, 7, 5));
-        assert_string_equal(position(f, t), "5/5");                             /* R515, R204 */
+        assert_string_equal(position(f, t), "5/5"); /* R515, R204 */
         OK(store_table_seek_fraction(t, UINT32_MAX / 2, UINT32_MAX));
         assert_string_equal(position(f, t), "2/5");
     }
@@ -660,18 +674,54 @@ static void a_row_is_found_in_both_directions(void **state)
         struct props row;
         ways[i](t);
         OK(store_table_find(f->arena, t, false, &high, &row));
-        assert_string_equal(row.values[0].str, "B");                            /* R223, R534, R540 */
+        assert_string_equal(row.values[0].str, "B"); /* R223, R534, R540 */
         assert_string_equal(position(f, t), "1/5");
-        OK(store_table_find(f->arena, t, false, &high, &row));                  /* from the current row on */
+        OK(store_table_find(f->arena, t, false, &high, &row)); /* from the current row on */
         assert_string_equal(row.values[0].str, "B");
-        EC(store_table_find(f->arena, t, true, &high, &row), ecNotFound);       /* R241, R536 */
+        EC(store_table_find(f->arena, t, true, &high, &row), ecNotFound); /* R241, R536 */
         seek(t, BOOKMARK_END, 0);
         OK(store_table_find(f->arena, t, true, &high, &row));
-        assert_string_equal(row.values[0].str, "D");                            /* R226 */
+        assert_string_equal(row.values[0].str, "D"); /* R226 */
         OK(store_table_find(f->arena, t, true, &high, &row));
         assert_string_equal(row.values[0].str, "B");
-        assert_string_equal(next(f, t, 2), "B C");                              /* R535 */
-        EC(store_table_find(f->arena, t, false, &none, &row), ecNotFound);      /* R544001 */
+        assert_string_equal(next(f, t, 2), "B C");                         /* R535 */
+        EC(store_table_find(f->arena, t, false, &none, &row), ecNotFound); /* R544001 */
+    }
+}
+
+static void a_row_is_found_at_once_by_what_identifies_it(void **state)
+{
+    struct store_fixture *f = *state;
+    static const uint32_t tags[] = { PidTagMid,     PidTagInstID,    PidTagInstanceKey,
+                                     PidTagEntryId, PidTagRecordKey, PidTagSourceKey };
+    struct store_table *t = contents(f, full_folder(f, "full", 2000), 0);
+    for (size_t way = 0; way < COUNTOF(ways); way++) {
+        ways[way](t);
+        OK(store_table_columns(t, tags, COUNTOF(tags)));
+        seek(t, BOOKMARK_BEGINNING, 1500);
+        const struct props row = read_rows(f, t, true, 1).rows[0];
+        for (size_t i = 0; i < COUNTOF(tags); i++) {
+            const struct restriction wanted = equals(row.values[i]);
+            struct props found;
+            seek(t, BOOKMARK_BEGINNING, 0);
+            const uint64_t was = sql_statements_of(f->store->db);
+            OK(store_table_find(f->arena, t, false, &wanted, &found));
+            const uint64_t statements = sql_statements_of(f->store->db) - was;
+            assert_true(tags[i] == PidTagSourceKey ? statements > 5 : statements <= 5);
+            assert_int_equal(found.values[0].u64, row.values[0].u64);
+            assert_string_equal(position(f, t), "1500/2000");
+            OK(store_table_find(f->arena, t, false, &wanted, &found));
+            EC(store_table_find(f->arena, t, true, &wanted, &found), ecNotFound); /* R241 */
+            seek(t, BOOKMARK_END, 0);
+            EC(store_table_find(f->arena, t, false, &wanted, &found), ecNotFound);
+            OK(store_table_find(f->arena, t, true, &wanted, &found));
+        }
+        struct props found;
+        const struct restriction none = equals(P_I64(PidTagMid, INBOX)),
+                                 odd = equals(P_BIN(PidTagEntryId, BLOB_OF("abcdefghij", 10)));
+        seek(t, BOOKMARK_BEGINNING, 0);
+        EC(store_table_find(f->arena, t, false, &none, &found), ecNotFound);
+        EC(store_table_find(f->arena, t, false, &odd, &found), ecNotFound);
     }
 }
 
@@ -690,16 +740,16 @@ static void a_bookmark_leads_back_to_its_row(void **state)
         next(f, t, 2);
         const struct blob third = bookmark(f, t);
         next(f, t, 9);
-        OK(store_table_seek_bookmark(t, third, 0, &gone, &moved));              /* R503, R522 */
-        assert_false(gone);                                                     /* R183 */
+        OK(store_table_seek_bookmark(t, third, 0, &gone, &moved)); /* R503, R522 */
+        assert_false(gone);                                        /* R183 */
         assert_string_equal(next(f, t, 1), "C");
-        OK(store_table_seek_bookmark(t, third, -1, &gone, &moved));             /* R504 */
+        OK(store_table_seek_bookmark(t, third, -1, &gone, &moved)); /* R504 */
         assert_int_equal(moved, -1);
         assert_string_equal(next(f, t, 1), "B");
         OK(store_table_seek_bookmark(t, third, 9, &gone, &moved));
         assert_int_equal(moved, 3);
         const uint64_t early = MESSAGE(f, INBOX, subject("0"), at(0), P_TIME(PidTagMessageDeliveryTime, 1));
-        OK(store_table_seek_bookmark(t, first, 0, &gone, &moved));              /* of the row that was the first */
+        OK(store_table_seek_bookmark(t, first, 0, &gone, &moved)); /* of the row that was the first */
         assert_string_equal(next(f, t, 1), "A");
         delete_message(f, INBOX, early, true);
     }
@@ -718,7 +768,7 @@ static void a_bookmark_whose_row_is_gone_leads_to_the_next_one(void **state)
         const struct blob second = bookmark(f, t);
         delete_message(f, INBOX, mids[1 + i], false);
         OK(store_table_seek_bookmark(t, second, 0, &gone, &moved));
-        assert_true(gone);                                                      /* R182, R184, R506 */
+        assert_true(gone); /* R182, R184, R506 */
         assert_string_equal(next(f, t, 1), i ? "D" : "C");
     }
 }
@@ -750,9 +800,9 @@ static void a_bookmark_that_was_freed_is_none(void **state)
     bool gone;
     int32_t moved;
     const struct blob made = bookmark(f, t), other = bookmark(f, t);
-    OK(store_table_free_bookmark(t, made));                                     /* R545 */
-    EC(store_table_free_bookmark(t, made), ecInvalidBookmark);                  /* R5521 */
-    EC(store_table_seek_bookmark(t, made, 0, &gone, &moved), ecInvalidBookmark);        /* R2481 */
+    OK(store_table_free_bookmark(t, made));                                      /* R545 */
+    EC(store_table_free_bookmark(t, made), ecInvalidBookmark);                   /* R5521 */
+    EC(store_table_seek_bookmark(t, made, 0, &gone, &moved), ecInvalidBookmark); /* R2481 */
     OK(store_table_seek_bookmark(t, other, 0, &gone, &moved));
     EC(store_table_seek_bookmark(t, BLOB_OF("abcdefgh", 8), 0, &gone, &moved), ecInvalidBookmark);
     EC(store_table_seek_bookmark(t, BLOB_OF(NULL, 0), 0, &gone, &moved), ecInvalidBookmark);
@@ -773,9 +823,9 @@ static void a_table_that_was_reset_is_as_new(void **state)
     sort_by(t, PidTagSubject, 1);
     OK(store_table_restrict(t, &high));
     store_table_reset(t);
-    assert_int_equal(store_table_column_count(t), 0);                           /* R553, R554 */
+    assert_int_equal(store_table_column_count(t), 0); /* R553, R554 */
     columns(t, PidTagSubject);
-    assert_string_equal(all(f, t), "A B C D E");                                /* R555 to R558 */
+    assert_string_equal(all(f, t), "A B C D E"); /* R555 to R558 */
 }
 
 /* ---- which rows ---- */
@@ -796,7 +846,7 @@ static void associated_and_deleted_messages_have_tables_of_their_own(void **stat
     delete_message(f, INBOX, mids[1], false);
     delete_message(f, INBOX, mids[2], true);
     assert_string_equal(all(f, t), "A E");
-    assert_string_equal(all(f, deleted), "B D");                                /* MS-OXCFOLD_R1017, R665 */
+    assert_string_equal(all(f, deleted), "B D"); /* MS-OXCFOLD_R1017, R665 */
     delete_message(f, INBOX, mids[1], true);
     assert_string_equal(all(f, deleted), "D");
 }
@@ -827,7 +877,7 @@ static void opening_a_table_says_how_many_rows_it_has(void **state)
     assert_int_equal(rows, 0);
     fixture_folder(f, INBOX, "one");
     OK(store_hierarchy_table(&t, f->arena, f->store, INBOX, 0, &rows));
-    assert_int_equal(rows, 1);                                                  /* MS-OXCFOLD_R318 */
+    assert_int_equal(rows, 1); /* MS-OXCFOLD_R318 */
 }
 
 /* ---- hierarchy ---- */
@@ -849,8 +899,8 @@ static void a_hierarchy_table_has_the_subfolders(void **state)
     enum ec result;
     OK(store_folder_set(f->store, a, &P_BOOL(PidTagAttributeHidden, true), 1, &result));
     struct store_table *t = hierarchy(f, INBOX, 0), *deep = hierarchy(f, INBOX, TABLE_DEPTH);
-    assert_string_equal(all(f, t), "a b");                                      /* MS-OXCFOLD_R802; hidden ones too */
-    assert_string_equal(all(f, deep), "a b below");                             /* MS-OXCFOLD_R801 */
+    assert_string_equal(all(f, t), "a b");          /* MS-OXCFOLD_R802; hidden ones too */
+    assert_string_equal(all(f, deep), "a b below"); /* MS-OXCFOLD_R801 */
     static const uint32_t tags[] = { PidTagFolderId, PidTagParentFolderId, PidTagDepth, PidTagSubfolders };
     OK(store_table_columns(deep, tags, COUNTOF(tags)));
     const struct read read = read_all(f, deep);
@@ -860,9 +910,9 @@ static void a_hierarchy_table_has_the_subfolders(void **state)
     assert_int_equal(read.rows[1].values[2].u32, 0);
     assert_true(read.rows[1].values[3].b);
     assert_false(read.rows[0].values[3].b);
-    EC(store_table_sort(t, &(struct SortOrder){ PidTagDisplayName, 1 }, 1), ecNotSupported);   /* R450 */
+    EC(store_table_sort(t, &(struct SortOrder){ PidTagDisplayName, 1 }, 1), ecNotSupported); /* R450 */
     const struct restriction named = equals(P_STR(PidTagDisplayName, "b"));
-    OK(store_table_restrict(t, &named));                                        /* R833 */
+    OK(store_table_restrict(t, &named)); /* R833 */
     assert_string_equal(all(f, t), "b");
 }
 
@@ -876,9 +926,9 @@ static void deleted_folders_are_in_a_table_of_their_own(void **state)
     fixture_folder(f, goes, "below");
     assert_string_equal(all(f, deep), "goes stays below");
     OK(store_folder_delete(f->store, INBOX, goes, STORE_FOLDERS | STORE_MESSAGES, &partial));
-    assert_string_equal(all(f, t), "stays");                                    /* MS-OXCFOLD_R1219 */
+    assert_string_equal(all(f, t), "stays"); /* MS-OXCFOLD_R1219 */
     assert_string_equal(all(f, deep), "stays");
-    assert_string_equal(all(f, hierarchy(f, INBOX, TABLE_SOFT_DELETES)), "goes");      /* MS-OXCFOLD_R806 */
+    assert_string_equal(all(f, hierarchy(f, INBOX, TABLE_SOFT_DELETES)), "goes"); /* MS-OXCFOLD_R806 */
 }
 
 /* ---- attachments ---- */
@@ -912,8 +962,8 @@ static void an_attachment_table_shows_what_is_saved_into_the_message(void **stat
     assert_string_equal(all(f, t), "one three");
     columns(t, PidTagAttachNumber);
     assert_int_equal(read_all(f, t).rows[1].values[0].u32, 2);
-    EC(store_table_sort(t, &(struct SortOrder){ PidTagAttachNumber, 1 }, 1), ecNotSupported);  /* R450 */
-    EC(store_table_restrict(t, NULL), ecNotSupported);                          /* R461 */
+    EC(store_table_sort(t, &(struct SortOrder){ PidTagAttachNumber, 1 }, 1), ecNotSupported); /* R450 */
+    EC(store_table_restrict(t, NULL), ecNotSupported);                                        /* R461 */
     talloc_free(m);
     struct props *rows;
     uint32_t got;
@@ -951,10 +1001,11 @@ static void listen(void *arg, struct store *st, const struct store_change *chang
         if (e.type == TABLE_ROW_DELETED)
             last[strlen(last) - 1] = '-';
         else if (e.type != TABLE_CHANGED)
-            last = talloc_asprintf(ear->f->arena, "%s%s%s>%s", *ear->heard ? " " : "", e.type == TABLE_ROW_ADDED ? "+" : "*",
-                                   name_of(ear->f, e.fid, e.mid), name_of(ear->f, e.after_fid, e.after_mid));
+            last = talloc_asprintf(ear->f->arena, "%s%s%s>%s", *ear->heard ? " " : "",
+                                   e.type == TABLE_ROW_ADDED ? "+" : "*", name_of(ear->f, e.fid, e.mid),
+                                   name_of(ear->f, e.after_fid, e.after_mid));
         if (e.type == TABLE_ROW_ADDED || e.type == TABLE_ROW_MODIFIED)
-            assert_string_equal(e.row.values[0].str, name_of(ear->f, e.fid, e.mid));    /* MS-OXCNOTIF_R166 */
+            assert_string_equal(e.row.values[0].str, name_of(ear->f, e.fid, e.mid)); /* MS-OXCNOTIF_R166 */
         ear->heard = talloc_asprintf_append(ear->heard, "%s", last);
     }
 }
@@ -985,18 +1036,18 @@ static void a_row_comes_changes_and_goes_behind_its_neighbour(void **state)
         ways[i](t);
         struct ear *ear = ear_new(f, t);
         const uint64_t mid = MESSAGE(f, INBOX, subject("BB"), at(1));
-        assert_string_equal(heard(ear), "+BB>B");                               /* MS-OXCNOTIF_R23, R15801 */
+        assert_string_equal(heard(ear), "+BB>B"); /* MS-OXCNOTIF_R23, R15801 */
         change(f, INBOX, mid, P_I32(PidTagImportance, 2));
-        assert_string_equal(heard(ear), "*BB>B");                               /* R25, R15802 */
+        assert_string_equal(heard(ear), "*BB>B"); /* R25, R15802 */
         bool partial;
         OK(store_set_read_flags(f->store, INBOX, &mid, 1, 0x04, &partial));
         assert_string_equal(heard(ear), "*BB>B");
         change(f, INBOX, mids[0], i ? subject("Z") : at(9));
-        assert_string_equal(heard(ear), i ? "*Z>E" : "*A>E");                   /* to its new place */
+        assert_string_equal(heard(ear), i ? "*Z>E" : "*A>E"); /* to its new place */
         change(f, INBOX, mids[0], i ? subject("A") : at(0));
-        assert_string_equal(heard(ear), "*A>");                                 /* the first row has no neighbour */
+        assert_string_equal(heard(ear), "*A>"); /* the first row has no neighbour */
         delete_message(f, INBOX, mid, i);
-        assert_string_equal(heard(ear), "-");                                   /* R24 */
+        assert_string_equal(heard(ear), "-"); /* R24 */
         MESSAGE(f, DRAFTS, subject("elsewhere"));
         assert_string_equal(heard(ear), "");
         save(f, INBOX, true, (const struct prop[]){ subject("FAI") }, 1);
@@ -1029,7 +1080,7 @@ static void a_move_takes_a_row_from_one_table_to_the_other(void **state)
     in_the_index(from);
     assert_string_equal(all(f, from), "E");
     OK(store_messages_move(f->store, DRAFTS, INBOX, three, 3, false, NULL, &partial));
-    assert_string_equal(heard(ear), "+X>E +Y>X +Z>E");                          /* never behind one that is not known yet */
+    assert_string_equal(heard(ear), "+X>E +Y>X +Z>E"); /* never behind one that is not known yet */
 }
 
 static void a_row_that_a_restriction_lets_in_is_added(void **state)
@@ -1059,7 +1110,7 @@ static void so_many_changes_at_once_are_one(void **state)
         ways[i](t);
         struct ear *ear = ear_new(f, t);
         OK(store_set_read_flags(f->store, fid, NULL, 0, i ? 0x04 : 0, &partial));
-        assert_true(*heard(ear) == '!');                                        /* MS-OXCNOTIF_R264 */
+        assert_true(*heard(ear) == '!'); /* MS-OXCNOTIF_R264 */
         assert_int_equal(read_all(f, t).count, 1000);
         f->also = NULL;
     }
@@ -1089,11 +1140,11 @@ static void folders_come_change_and_go_in_hierarchy_tables(void **state)
     const uint64_t b = fixture_folder(f, INBOX, "b");
     assert_string_equal(heard(ear), "+b>a");
     MESSAGE(f, b, subject("new"));
-    assert_string_equal(heard(ear), "*b>a");                                    /* its counts are new */
+    assert_string_equal(heard(ear), "*b>a"); /* its counts are new */
     OK(store_folder_set(f->store, b, &P_STR(PidTagDisplayName, "z"), 1, &result));
     assert_string_equal(heard(ear), "*z>c");
     const uint64_t below = fixture_folder(f, a, "below");
-    assert_string_equal(heard(ear), "*a>");                                     /* it has subfolders now */
+    assert_string_equal(heard(ear), "*a>"); /* it has subfolders now */
     MESSAGE(f, below, subject("deep"));
     assert_string_equal(heard(ear), "");
     OK(store_folder_move(f->store, INBOX, b, DRAFTS, NULL));
@@ -1117,7 +1168,7 @@ static void a_table_of_all_levels_follows_folders_below(void **state)
     fixture_folder(f, below, "deeper");
     assert_string_equal(heard(ear), "+deeper>below *below>a");
     OK(store_folder_move(f->store, INBOX, a, DRAFTS, NULL));
-    assert_true(strchr(heard(ear), '!') != NULL);                               /* others went with it */
+    assert_true(strchr(heard(ear), '!') != NULL); /* others went with it */
     assert_string_equal(all(f, t), "");
     OK(store_folder_move(f->store, DRAFTS, a, INBOX, NULL));
     assert_true(strchr(heard(ear), '!') != NULL);
@@ -1177,7 +1228,7 @@ static void a_page_of_a_sorted_list_is_one_statement(void **state)
     OK(store_table_seek_fraction(t, 1, 2));
     assert_int_equal(statements_of_a_page(f, t, 50), 1);
     MESSAGE(f, DRAFTS, subject("elsewhere"));
-    assert_int_equal(statements_of_a_page(f, t, 50), 1);                        /* nothing is sorted again */
+    assert_int_equal(statements_of_a_page(f, t, 50), 1); /* nothing is sorted again */
 }
 
 int main(void)
@@ -1205,6 +1256,7 @@ int main(void)
         cmocka_unit_test(seeking_by_a_fraction_goes_to_the_nearest_row),
         cmocka_unit_test(an_empty_table_has_neither_rows_nor_places),
         cmocka_unit_test(a_row_is_found_in_both_directions),
+        cmocka_unit_test(a_row_is_found_at_once_by_what_identifies_it),
         cmocka_unit_test(a_bookmark_leads_back_to_its_row),
         cmocka_unit_test(a_bookmark_whose_row_is_gone_leads_to_the_next_one),
         cmocka_unit_test(a_bookmark_follows_its_row_to_another_place),
