@@ -30,6 +30,12 @@ static int explain(FILE *to)
     return to == stdout ? EXIT_SUCCESS : EXIT_WRONG_CALL;
 }
 
+static int refuse(const char *what, const char *why)
+{
+    fprintf(stderr, "oxcart: %s%s\n", what, why);
+    return explain(stderr);
+}
+
 struct program {
     const char *data_dir, *line;
     enum cmdlet_output output;
@@ -68,6 +74,16 @@ static const char *why_not(enum ec ec)
     }
 }
 
+/* Looked at before the lock is taken, which would leave its file in a folder that is not ours. */
+static const char *what_is_missing(TALLOC_CTX *arena, const char *dir)
+{
+    if (access(dir, F_OK))
+        return talloc_asprintf(arena, "There is no data folder '%s'.\n", dir);
+    if (access(talloc_asprintf(arena, "%s/org.db", dir), F_OK) && access(talloc_asprintf(arena, "%s/oxcart.lock", dir), F_OK))
+        return talloc_asprintf(arena, "There is no organisation in '%s' yet. oxcartd --data DIR makes one.\n", dir);
+    return NULL;
+}
+
 enum { TRIES = 100, TRY_MS = 100 };
 
 /* To the server, or by ourselves.  Between the two there is a server that starts or stops, or another oxcart: both are
@@ -81,8 +97,9 @@ static struct cmdlet_result run_line(void *arg, TALLOC_CTX *arena, const char *l
     struct org_lock *lock = NULL;
     enum ec ec = ecBusy;
     bool served = true;
-    if (access(p->data_dir, F_OK))
-        return (struct cmdlet_result){ "", talloc_asprintf(arena, "There is no data folder '%s'.\n", p->data_dir), 1 };
+    const char *missing = what_is_missing(arena, p->data_dir);
+    if (missing)
+        return (struct cmdlet_result){ "", missing, 1 };
     for (int i = 0; i < TRIES && ec == ecBusy; i++) {
         if (i)
             usleep(TRY_MS * 1000);
@@ -133,10 +150,14 @@ static int read_options(struct program *p, int argc, char **argv)
             p->line = optarg;
         else if (option == 'h')
             exit(explain(stdout));
-        else if (option != 'o' || !cmdlet_output_parse(optarg, &p->output))
-            return explain(stderr);
+        else if (option != 'o')
+            return explain(stderr);                      /* getopt has said which option it is */
+        else if (!cmdlet_output_parse(optarg, &p->output))
+            return refuse(optarg, " is no form of output: table, list, json or csv");
     }
-    return p->data_dir && optind == argc ? EXIT_SUCCESS : explain(stderr);
+    if (optind < argc)
+        return refuse(argv[optind], p->line ? ": one cmdlet line, in quotation marks, goes behind -c" : " is no command");
+    return p->data_dir ? EXIT_SUCCESS : refuse("--data DIR", " is missing");
 }
 
 static int administer(int argc, char **argv)

@@ -16,13 +16,16 @@
 #include "mapihttp/mapihttp.h"
 #include "transport/transport.h"
 
+enum { EXIT_WRONG_CALL = 2 };
+
 #define FINISH_MS 20000                  /* what is in flight may take so long when the server stops */
 #define DEMO_HTTPS "127.0.0.1:8443"
 #define DEMO_LMTP "127.0.0.1:2424"
+#define DEMO_ALICE "alice@contoso.com"
 #define DEMO_PASSWORD "Passw0rd!"
 
 struct options {
-    const char *data, *https, *http, *lmtp;
+    const char *program, *data, *https, *http, *lmtp;
     struct org_defaults defaults;
     bool demo;
 };
@@ -40,7 +43,6 @@ struct rooms {
     struct front *front;
     const char *hostname;
     char *certificate, *key;
-    bool is_new;                         /* this start has made the organisation */
 };
 
 /* ---- options ---- */
@@ -55,12 +57,21 @@ static const char usage[] =
     "  --organization NAME  --server-name NAME    of a new organisation\n"
     "  --demo               contoso.com with alice and bob and real mail, on loopback\n";
 
-static bool read_options(int argc, char **argv, struct options *o)
+static int explain(const char *why)
+{
+    if (why)
+        fprintf(stderr, "oxcartd: %s\n", why);
+    fputs(usage, stderr);
+    return EXIT_WRONG_CALL;
+}
+
+/* EXIT_SUCCESS, or what main returns. */
+static int read_options(int argc, char **argv, struct options *o)
 {
     static const struct option names[] = {
         { "data", 1, NULL, 'd' }, { "https", 1, NULL, 's' }, { "http", 1, NULL, 'h' }, { "lmtp", 1, NULL, 'l' },
         { "hostname", 1, NULL, 'n' }, { "organization", 1, NULL, 'o' }, { "server-name", 1, NULL, 'S' },
-        { "demo", 0, NULL, 'D' }, { "help", 0, NULL, '?' }, { NULL, 0, NULL, 0 },
+        { "demo", 0, NULL, 'D' }, { "help", 0, NULL, 'H' }, { NULL, 0, NULL, 0 },
     };
     const char **const values[128] = {
         ['d'] = &o->data, ['s'] = &o->https, ['h'] = &o->http, ['l'] = &o->lmtp, ['n'] = &o->defaults.hostname,
@@ -69,17 +80,20 @@ static bool read_options(int argc, char **argv, struct options *o)
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (c == 'D')
             o->demo = true;
+        else if (c == 'H')
+            exit(fputs(usage, stdout) < 0);
         else if (c == '?')
-            return false;
+            return explain(NULL);                        /* getopt has said which option it is */
         else
             *values[c] = optarg;
     }
+    o->program = argv[0];
     if (o->demo) {
         o->https = o->https ? o->https : DEMO_HTTPS;
         o->lmtp = o->lmtp ? o->lmtp : DEMO_LMTP;
         o->defaults.hostname = o->defaults.hostname ? o->defaults.hostname : "mail.contoso.com";
     }
-    return o->data && optind == argc;
+    return optind < argc ? explain("every option begins with --") : o->data ? EXIT_SUCCESS : explain("--data DIR is missing");
 }
 
 /* ---- what the rooms are handed ---- */
@@ -141,6 +155,19 @@ static enum ec make_certificate(struct rooms *r, TALLOC_CTX *arena, char **why)
                                              : certificate_create(arena, r->certificate, r->key, names, COUNTOF(names), why);
 }
 
+static void warn_of_other_name(const char *option, const char *wanted, const char *made_with)
+{
+    if (wanted && strcasecmp(wanted, made_with) != 0)
+        log_line(LOG_WARNING, "organisation", "%s %s has no effect: this organisation was made with %s", option, wanted, made_with);
+}
+
+static void warn_of_other_names(const struct org_settings *settings, const struct org_defaults *wanted)
+{
+    warn_of_other_name("--hostname", wanted->hostname, settings->hostname);
+    warn_of_other_name("--organization", wanted->organization, settings->organization);
+    warn_of_other_name("--server-name", wanted->server_name, settings->server_name);
+}
+
 static int open_lower_rooms(struct rooms *r, const struct options *o, TALLOC_CTX *arena)
 {
     char path[PATH_MAX];
@@ -148,14 +175,15 @@ static int open_lower_rooms(struct rooms *r, const struct options *o, TALLOC_CTX
         return complain(o->data, strerror(errno));
     if (!realpath(o->data, path))
         return complain(o->data, strerror(errno));
-    r->is_new = access(talloc_asprintf(arena, "%s/org.db", path), F_OK) != 0;
     if (org_lock_take(&r->lock, arena, path) || org_open(&r->org, arena, path, &o->defaults))
         return complain(path, org_error());
     if (directory_open(&r->directory, arena, r->org))
         return complain(path, directory_refusal());
+    const struct org_settings *settings = org_settings(r->org, arena);
+    warn_of_other_names(settings, &o->defaults);
     r->certificate = talloc_asprintf(arena, "%s/certificate.pem", path);
     r->key = talloc_asprintf(arena, "%s/key.pem", path);
-    r->hostname = talloc_strdup(arena, org_settings(r->org, arena)->hostname);
+    r->hostname = settings->hostname;
     r->sessions = sessions_new(arena, r->directory);
     r->autodiscover = talloc(arena, struct autodiscover);
     *r->autodiscover = (struct autodiscover){ r->org, r->directory };
@@ -239,15 +267,13 @@ static void demo_progress(void *arg, uint32_t done)
 
 static int fill_demo(struct rooms *r, TALLOC_CTX *arena)
 {
-    const unsigned port = front_https_port(r->front);
-    if (!run_cmdlet(r, arena, "New-Mailbox alice -PrimarySmtpAddress alice@contoso.com -Password '" DEMO_PASSWORD
+    if (!run_cmdlet(r, arena, "New-Mailbox alice -PrimarySmtpAddress " DEMO_ALICE " -Password '" DEMO_PASSWORD
                               "' -DisplayName 'Alice Example'") ||
         !run_cmdlet(r, arena, "New-Mailbox bob -PrimarySmtpAddress bob@contoso.com -Password '" DEMO_PASSWORD
                               "' -DisplayName 'Bob Example'") ||
-        !run_cmdlet(r, arena, talloc_asprintf(arena, "Get-MapiVirtualDirectory | Set-MapiVirtualDirectory -InternalUrl "
-                                                     "https://localhost:%u/mapi", port)))
+        !run_cmdlet(r, arena, "Get-MapiVirtualDirectory | Set-MapiVirtualDirectory -InternalUrl https://localhost/mapi"))
         return 1;
-    const struct account *alice = directory_by_smtp(r->directory, arena, "alice@contoso.com");
+    const struct account *alice = directory_by_smtp(r->directory, arena, DEMO_ALICE);
     uint32_t count = 0;
     const enum ec ec = transport_import_mbox(r->transport, alice, OXCART_DEMO "/inbox.mbox", demo_progress, NULL, &count);
     if (isatty(STDERR_FILENO))
@@ -255,32 +281,85 @@ static int fill_demo(struct rooms *r, TALLOC_CTX *arena)
     return ec ? complain("demo mail", ec_text(ec)) : 0;
 }
 
+static bool is_empty(struct rooms *r, TALLOC_CTX *arena)
+{
+    return directory_list(r->directory, arena, ACCOUNTS_ALL)->count == 0;
+}
+
+/* A start that failed, on a port in use perhaps, may have left the organisation without its mailboxes.  localhost is
+ * ours, and goes with the port; what somebody has set by a cmdlet stays. */
+static int open_demo(struct rooms *r, TALLOC_CTX *arena, const struct options *o)
+{
+    if (is_empty(r, arena) && fill_demo(r, arena))
+        return 1;
+    if (!directory_by_smtp(r->directory, arena, DEMO_ALICE))
+        return complain(o->data, "this is an organisation already; the demo needs a folder of its own");
+    return !run_cmdlet(r, arena, talloc_asprintf(arena,
+                           "Get-MapiVirtualDirectory | Where-Object { $_.InternalUrl -match '^https://localhost[:/]' } | "
+                           "Set-MapiVirtualDirectory -InternalUrl https://localhost:%u/mapi", front_https_port(r->front)));
+}
+
 /* ---- the first words ---- */
 
-static void say_ready(struct rooms *r, const struct options *o)
+/* One word for a shell. */
+static const char *quoted(TALLOC_CTX *arena, const char *word)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+@";
+    if (*word && !word[strspn(word, plain)])
+        return word;
+    char *q = talloc_strdup(arena, "'");
+    for (; *word; word++)
+        q = *word == '\'' ? talloc_strdup_append(q, "'\\''") : talloc_strndup_append(q, word, 1);
+    return talloc_strdup_append(q, "'");
+}
+
+/* The other program as this one was called, and the data folder: what a line that somebody may copy begins with. */
+static const char *oxcart(TALLOC_CTX *arena, const struct options *o)
+{
+    const char *slash = strrchr(o->program, '/');
+    const char *folder = slash ? talloc_strndup(arena, o->program, (size_t)(slash + 1 - o->program)) : "";
+    return quoted(arena, talloc_asprintf(arena, "%soxcart", folder));
+}
+
+static void say_demo(TALLOC_CTX *arena, const struct options *o, unsigned https)
+{
+    const char *program = oxcart(arena, o);
+    const char *there = talloc_asprintf(arena, "--server localhost:%u --insecure", https);
+    printf("\nAlice and Bob have mailboxes at contoso.com; both sign in with the password %s\n"
+           "Try, in other terminals, the first line in each of them:\n"
+           "  export OXCART_PASSWORD='%s'\n"
+           "  %s mail list  --user alice@contoso.com %s\n"
+           "  %s mail watch --user alice@contoso.com %s\n"
+           "  %s mail send  --user bob@contoso.com %s --to alice@contoso.com --subject Hello --body 'It works.'\n"
+           "  %s mail read last --user alice@contoso.com %s\n"
+           "  %s --data %s -c 'Get-Mailbox'\n\n",
+           DEMO_PASSWORD, DEMO_PASSWORD, program, there, program, there, program, there, program, there, program,
+           quoted(arena, o->data));
+}
+
+static void say_first_mailbox(TALLOC_CTX *arena, const struct options *o, const struct org_settings *settings)
+{
+    printf("The organisation %s in %s has no mailbox yet.  Create the first one:\n"
+           "  %s --data %s -c \"New-Mailbox alice -PrimarySmtpAddress alice@%s -Password 'SECRET' "
+           "-DisplayName 'Alice Example'\"\n",
+           settings->organization, o->data, oxcart(arena, o), quoted(arena, o->data), settings->domains[0].domain);
+}
+
+static void say_ready(struct rooms *r, const struct options *o, TALLOC_CTX *arena)
 {
     const unsigned https = front_https_port(r->front), http = front_http_port(r->front), lmtp = transport_lmtp_port(r->transport);
     if (https)
-        printf("https: https://%s:%u/mapi/emsmdb/\n", r->hostname, https);
+        printf("https: https://%s:%u/mapi/emsmdb/\n", o->demo ? "localhost" : r->hostname, https);
     if (http)
         printf("http:  http://localhost:%u/mapi/emsmdb/\n", http);
     if (lmtp)
         printf("lmtp:  port %u\n", lmtp);
+    if (!https && !http && !lmtp)
+        printf("Without --https, --http or --lmtp no client gets in: this server only answers cmdlets.\n");
     if (o->demo)
-        printf("\nAlice and Bob have mailboxes at contoso.com; both sign in with the password %s\n"
-               "Try, in other terminals:\n"
-               "  export OXCART_PASSWORD='%s'\n"
-               "  build/oxcart mail list  --user alice@contoso.com --server localhost:%u --insecure\n"
-               "  build/oxcart mail watch --user alice@contoso.com --server localhost:%u --insecure\n"
-               "  build/oxcart mail send  --user bob@contoso.com --server localhost:%u --insecure --to alice@contoso.com "
-               "--subject Hello --body 'It works.'\n"
-               "  build/oxcart --data %s -c 'Get-Mailbox'\n\n",
-               DEMO_PASSWORD, DEMO_PASSWORD, https, https, https, o->data);
-    else if (r->is_new)
-        printf("A new organisation was made in %s.  Create its first mailbox:\n"
-               "  oxcart --data %s -c \"New-Mailbox alice -PrimarySmtpAddress alice@%s -Password 'SECRET' "
-               "-DisplayName 'Alice Example'\"\n",
-               o->data, o->data, strchr(r->hostname, '.') ? strchr(r->hostname, '.') + 1 : r->hostname);
+        say_demo(arena, o, https);
+    else if (is_empty(r, arena))
+        say_first_mailbox(arena, o, org_settings(r->org, arena));
     printf("ready\n");
     fflush(stdout);
 }
@@ -303,10 +382,9 @@ int main(int argc, char **argv)
     struct options o = { 0 };
     struct rooms r = { 0 };
     sigset_t signals;
-    if (!read_options(argc, argv, &o)) {
-        fputs(usage, stderr);
-        return 2;
-    }
+    const int wrong = read_options(argc, argv, &o);
+    if (wrong)
+        return wrong;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
@@ -317,10 +395,10 @@ int main(int argc, char **argv)
 
     TALLOC_CTX *arena = talloc_new(NULL);
     int status = open_rooms(&r, &o, arena);
-    if (!status && o.demo && r.is_new)
-        status = fill_demo(&r, arena);
+    if (!status && o.demo)
+        status = open_demo(&r, arena, &o);
     if (!status) {
-        say_ready(&r, &o);
+        say_ready(&r, &o, arena);
         wait_for_signal(&r, &signals);
     }
     close_rooms(&r);

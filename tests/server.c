@@ -35,6 +35,7 @@ unsigned server_https_port(const struct server *s) { return s->https; }
 unsigned server_http_port(const struct server *s) { return s->http; }
 unsigned server_lmtp_port(const struct server *s) { return s->lmtp; }
 int server_pid(const struct server *s) { return (int)s->pid; }
+const char *server_said(const struct server *s) { return (const char *)s->said.data; }
 
 /* ---- the process ---- */
 
@@ -210,17 +211,23 @@ static const char *choose_database(struct server *s, TALLOC_CTX *arena)
     return "DB02";
 }
 
-struct server *server_start(TALLOC_CTX *owner, const char *const *arguments)
+struct server *server_start_empty(TALLOC_CTX *owner, const char *const *arguments)
 {
     static const char *const none[] = { NULL };
     struct server *s = talloc_zero(owner, struct server);
-    TALLOC_CTX *arena = talloc_new(s);
     snprintf(s->dir, sizeof s->dir, "/tmp/oxcart-test-XXXXXX");
     if (!mkdtemp(s->dir) || !getenv("OXCARTD"))
         fail_msg("no folder for the server, or OXCARTD does not say where it is");
     talloc_set_destructor(s, server_free);
     s->arguments = (const char **)(uintptr_t)(arguments ? arguments : none);
     server_run_again(s);
+    return s;
+}
+
+struct server *server_start(TALLOC_CTX *owner, const char *const *arguments)
+{
+    struct server *s = server_start_empty(owner, arguments);
+    TALLOC_CTX *arena = talloc_new(s);
     const char *database = choose_database(s, arena);
     server_cmdlet(s, arena, NULL, "New-Mailbox alice -PrimarySmtpAddress alice@contoso.com -Password '" SERVER_PASSWORD
                                   "' -DisplayName 'Alice Example' -Database %s", database);

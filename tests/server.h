@@ -12,11 +12,13 @@ struct server;
 /* Starts it and waits until it says that it is ready.  `arguments` (may be NULL) go behind its own; NULL at the end.
  * It ends with its owner, at the latest. */
 struct server *server_start(TALLOC_CTX *owner, const char *const *arguments);
+struct server *server_start_empty(TALLOC_CTX *owner, const char *const *arguments);      /* an organisation without mailboxes */
 const char *server_dir(const struct server *);
 unsigned server_https_port(const struct server *);
 unsigned server_http_port(const struct server *);
 unsigned server_lmtp_port(const struct server *);
 int server_pid(const struct server *);
+const char *server_said(const struct server *);          /* on stdout, up to `ready` */
 
 /* SIGTERM, and its exit status: 0 when it ended cleanly; 128 + n by signal n. */
 int server_stop(struct server *);

@@ -321,7 +321,8 @@ static void log_run(const struct run *run, const struct script *script)
     char *names = talloc_strdup(run->arena, "");
     for (size_t i = 0; i < script->count && strlen(names) < NAMES_MAX; i++)
         names = add_names(names, script->statements[i]);
-    log_line(LOG_INFO, "cmdlet", "%s: %s: %s", run->context->caller, names, run->failed ? "failed" : "done");
+    log_line(LOG_INFO, "cmdlet", "%s: %s: %s", run->context->caller, *names ? names : "no known cmdlet",
+             run->failed ? "failed" : "done");
 }
 
 struct cmdlet_result cmdlet_run(TALLOC_CTX *arena, const struct cmdlet_context *context, const char *line,
