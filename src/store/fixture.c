@@ -50,6 +50,11 @@ static void open_store(struct store_fixture *f)
     store_lock(f->store);
 }
 
+bool fixture_crash(struct store_fixture *f)
+{
+    return !f->is_sqlite && postgres_fixture_crash(server);
+}
+
 void fixture_close(struct store_fixture *f)
 {
     if (!f->pool)

@@ -37,6 +37,7 @@ void fixture_forget(struct store_fixture *);
 /* The change heard of this kind about this message (or, with mid 0, folder); NULL: none. */
 const struct store_change *fixture_heard(const struct store_fixture *, enum store_change_kind, uint64_t fid,
                                          uint64_t mid);
+bool fixture_crash(struct store_fixture *);      /* the database server dies and comes back; false: there is none */
 void fixture_close(struct store_fixture *);      /* the pool and the store, as when the server stops */
 void fixture_reopen(struct store_fixture *);     /* and starts again */
 char *fixture_log(struct store_fixture *);       /* what was logged */

@@ -164,17 +164,10 @@ GETTER(conversation_id)
 
 /* ---- the table ---- */
 
-static const struct computed {
+struct computed {
     uint32_t tag;
     getter *get;
     enum computed_rule rule;
-} computed[] = {
-#define MESSAGE(tag, name, rule) { tag, get_##name, rule },
-#define FOLDER(...)
-#define ATTACHMENT(...)
-#define MAILBOX(...)
-#include "store/computed.def"
-#include "store/computed_end.h"
 };
 
 static const uint32_t computed_tags[] = {
@@ -186,12 +179,22 @@ static const uint32_t computed_tags[] = {
 #include "store/computed_end.h"
 };
 
+/* A switch, since every cell of a table asks. */
 static const struct computed *computed_of(uint32_t tag)
 {
-    for (size_t i = 0; i < COUNTOF(computed); i++)
-        if (PROP_ID(computed[i].tag) == PROP_ID(tag))
-            return &computed[i];
-    return NULL;
+    switch (PROP_ID(tag)) {
+#define MESSAGE(tag, name, rule)                                           \
+    case PROP_ID(tag): {                                                   \
+        static const struct computed computed = { tag, get_##name, rule }; \
+        return &computed;                                                  \
+    }
+#define FOLDER(...)
+#define ATTACHMENT(...)
+#define MAILBOX(...)
+#include "store/computed.def"
+#include "store/computed_end.h"
+    default: return NULL;
+    }
 }
 
 uint32_t message_computed_tags(const uint32_t **tags)
