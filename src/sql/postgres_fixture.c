@@ -39,10 +39,14 @@ static void become(const struct passwd *user)
         _exit(126);
 }
 
-/* One of PostgreSQL's programs, as the server's user, its output in the log. */
+/* One of PostgreSQL's programs, as the server's user, its output in the log.  By argv[0] they find each other, and
+ * Debian has none of them in the PATH. */
 static bool run(const struct keeper *k, const char *program, const char *const arguments[])
 {
     char *path = talloc_asprintf(k, "%s/%s", k->bin, program);
+    const char *argv[20] = { path };
+    for (size_t i = 1; i + 1 < COUNTOF(argv) && arguments[i - 1]; i++)
+        argv[i] = arguments[i - 1];
     const pid_t pid = fork();
     if (pid == 0) {
         become(k->user);
@@ -51,7 +55,7 @@ static bool run(const struct keeper *k, const char *program, const char *const a
         dup2(log, 1);
         dup2(log, 2);
         if (chdir(k->folder) == 0)
-            execv(path, (char *const *)arguments);
+            execv(path, (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     int status = -1;
@@ -63,14 +67,14 @@ static bool run(const struct keeper *k, const char *program, const char *const a
 
 static bool pg_ctl(const struct keeper *k, const char *order, const char *mode)
 {
-    return run(k, "pg_ctl", (const char *const[]){ "pg_ctl", order, "-D", k->data, "-w", "-s", "-t", "120", "-m", mode,
+    return run(k, "pg_ctl", (const char *const[]){ order, "-D", k->data, "-w", "-s", "-t", "120", "-m", mode,
                                                    "-l", k->log, "-o", k->options, NULL });
 }
 
 static bool make_cluster(const struct keeper *k)
 {
     char *password = talloc_asprintf(k, "--pwfile=%s/password", k->folder);
-    return run(k, "initdb", (const char *const[]){ "initdb", "-D", k->data, "-U", "oxcart", password, "-A",
+    return run(k, "initdb", (const char *const[]){ "-D", k->data, "-U", "oxcart", password, "-A",
                                                    "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", NULL });
 }
 
