@@ -202,6 +202,7 @@ static bool run_rop(struct run *r, const struct rop_request *q, size_t tail)
     out.codepage = call.codepage;
     out.columns = call.columns;
     out.column_count = call.column_count;
+    out.rows = call.rows;
     const bool fits = rop_put_response(&out, q->rop, rop_response_index(q), (uint32_t)ec,
                                        ok ? response : failure_fields(r, q, ec, response));
     if (call.opened && !(ok && fits))

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rop/fixture.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "wire/extended.h"
 
 #define NO_HANDLE 0xFFFFFFFFu
@@ -14,21 +11,6 @@ static enum ec note_submission(void *context, struct session *session, struct st
     (void)session, (void)message, (void)flags;
     f->submitted++;
     return f->submit_answer;
-}
-
-static enum ec make_store(void *arg, const struct account *a)
-{
-    (void)arg;
-    return store_create(a->store_url, &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp });
-}
-
-static const struct account *make_account(struct rop_fixture *f, const char *name, const char *smtp, const char *display)
-{
-    const struct account *account;
-    const struct account_new new = { .name = name, .primary_smtp = smtp, .display_name = display,
-                                     .database = org_settings(f->org, f->arena)->databases[0].guid };
-    assert_int_equal(directory_create(f->directory, f->arena, &new, make_store, NULL, &account), ecNone);
-    return account;
 }
 
 static void log_on(struct rop_fixture *f)
@@ -42,17 +24,17 @@ static void log_on(struct rop_fixture *f)
 int rop_fixture_open(void **state)
 {
     struct rop_fixture *f = talloc_zero(NULL, struct rop_fixture);
-    char path[] = "/tmp/oxcart-rop-XXXXXX";
+    struct session_fixture *world = f->world = talloc_zero(f, struct session_fixture);
+    session_fixture_begin(world);
     f->arena = talloc_new(f);
-    f->folder = talloc_strdup(f, mkdtemp(path));
+    f->org = world->org;
+    f->directory = world->directory;
+    f->alice = world->alice;
+    f->bob = world->bob;
+    f->sessions = world->sessions;
     f->services = (struct rop_services){ f, note_submission };
     f->out_max = EXECUTE_OUT_MAX;
     f->client = (struct client_info){ .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409 };
-    assert_int_equal(org_open(&f->org, f, f->folder, &(struct org_defaults){ .hostname = "mail.contoso.com" }), ecNone);
-    assert_int_equal(directory_open(&f->directory, f, f->org), ecNone);
-    f->alice = make_account(f, "alice", "alice@contoso.com", "Alice Example");
-    f->bob = make_account(f, "bob", "bob@contoso.com", "Bob Example");
-    f->sessions = sessions_new(f, f->directory);
     log_on(f);
     *state = f;
     return 0;
@@ -80,10 +62,7 @@ int rop_fixture_close(void **state)
     struct rop_fixture *f = *state;
     talloc_free_children(f->arena);
     session_free(f->session);
-    TALLOC_FREE(f->sessions);
-    TALLOC_FREE(f->directory);
-    TALLOC_FREE(f->org);
-    assert_int_equal(system(talloc_asprintf(f, "rm -rf %s", f->folder)), 0);
+    session_fixture_end(f->world);
     return talloc_free(f);
 }
 

@@ -2,17 +2,12 @@
 /* rop/fixture.h: for tests: an organisation with alice and bob in a folder of its own, a session of alice, and ROPs run
  * as a client would send them, one or several in a buffer. */
 #pragma once
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "rop/rop.h"
+#include "session/fixture.h"
 
 struct rop_fixture {
     TALLOC_CTX *arena;                   /* for the test; freed at its end */
-    char *folder;
+    struct session_fixture *world;       /* whose members stand here too: */
     struct org *org;
     struct directory *directory;
     const struct account *alice, *bob;

@@ -58,28 +58,31 @@ enum ec rop_Restrict(struct rop_call *call, const struct RopRestrictRequest *req
     return store_table_restrict(call->object->table, request->RestrictionData);
 }
 
-/* Counts what the rows take, so that only whole rows that fit are taken. */
+/* Rows are written while the store hands them over, so that only whole rows that fit are taken. */
 struct page {
-    struct wire_out measure;
+    struct wire_out out;
     struct buf bytes;
 };
 
 static bool row_fits(void *arg, const struct props *row)
 {
     struct page *page = arg;
-    wire_put_row(&page->measure, row);
-    return !page->measure.full;
+    const size_t before = page->bytes.size;
+    wire_put_row(&page->out, row);
+    if (page->out.full)
+        page->bytes.size = before;
+    return !page->out.full;
 }
 
 static struct page page_new(struct rop_call *call)
 {
     struct page page;
     buf_init(&page.bytes, call->arena);
-    page.measure = wire_out(&page.bytes);
-    page.measure.limit = call->room - ROW_COUNTS;
-    page.measure.codepage = call->codepage;
-    page.measure.columns = call->columns;
-    page.measure.column_count = call->column_count;
+    page.out = wire_out(&page.bytes);
+    page.out.limit = call->room - ROW_COUNTS;
+    page.out.codepage = call->codepage;
+    page.out.columns = call->columns;
+    page.out.column_count = call->column_count;
     return page;
 }
 
@@ -94,17 +97,18 @@ enum ec rop_QueryRows(struct rop_call *call, const struct RopQueryRowsRequest *r
     looked_at(call);
 
     struct page page = page_new(call);
-    page.measure.to = &page.bytes;
+    page.out.to = &page.bytes;
     struct props *rows;
     uint32_t count;
     ec = store_table_query(call->arena, table, request->ForwardRead, request->RowCount,
                            request->QueryRowsFlags & QUERY_NO_ADVANCE, row_fits, &page, &rows, &count);
     if (ec)
         return ec;
-    if (count == 0 && page.measure.full)
+    if (count == 0 && page.out.full)
         return ecBufferTooSmall;
     response->RowCount = (uint16_t)count;
     response->RowData = rows;
+    call->rows = buf_blob(&page.bytes);
     response->Origin = BOOKMARK_CURRENT;
     if (request->ForwardRead ? store_table_at_end(table) : store_table_at_start(table))
         response->Origin = request->ForwardRead ? BOOKMARK_END : BOOKMARK_BEGINNING;

@@ -40,9 +40,10 @@ struct rop_call {
     size_t room;                     /* bytes that the response's own fields may take */
     /* A handler that opens something leaves it here; the dispatcher gives out its handle. */
     struct object *opened;
-    /* Columns of the rows in the response. */
+    /* Columns of the rows in the response, and the rows themselves where they have been written already. */
     const uint32_t *columns;
     uint32_t column_count;
+    struct blob rows;
 };
 
 /* Makes call->opened. */

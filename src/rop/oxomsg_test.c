@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* [MS-OXOMSG] 3.2.5: what is checked before a message goes to the transport. */
+#include "rop/fixture.h"
+
+static uint32_t message(struct rop_fixture *f, bool with_recipient)
+{
+    const uint32_t m = RUN(f, CreateMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_OUTBOX)).handle;
+    const struct ModifyRecipientRow row = { .RecipientType = 1, .RecipientRowSize = 1,
+        .RecipientRow = { .RecipientFlags = 0x021B, .EmailAddress = "ann@example.com", .DisplayName = "Ann" } };
+    rop_set(f, m, P_STR(PidTagSubject, "to Ann"));
+    if (with_recipient)
+        CODE(RUN(f, ModifyRecipients, m, .RowCount = 1, .RecipientRows = &row), ecNone);
+    return m;
+}
+
+static void a_message_with_recipients_goes_to_the_transport_saved(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t m = message(f, true);
+    CODE(RUN(f, SubmitMessage, m), ecNone);
+    assert_int_equal(f->submitted, 1);
+    assert_int_equal(rop_get(f, rop_folder(f, STORE_FID(SPECIAL_OUTBOX)), PidTagContentCount).u32, 1);
+}
+
+static void without_recipients_nothing_is_sent(void **state)
+{
+    struct rop_fixture *f = *state;
+    CODE(RUN(f, SubmitMessage, message(f, false)), ecNoRecipients);
+    assert_int_equal(f->submitted, 0);
+}
+
+static void associated_content_is_not_sent(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t m = RUN(f, CreateMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_INBOX),
+                           .AssociatedFlag = true).handle;
+    CODE(RUN(f, SubmitMessage, m), ecAccessDenied);
+    assert_int_equal(f->submitted, 0);
+}
+
+static void what_the_transport_says_is_the_answer(void **state)
+{
+    struct rop_fixture *f = *state;
+    f->submit_answer = ecSendAsDenied;
+    CODE(RUN(f, SubmitMessage, message(f, true)), ecSendAsDenied);
+    CODE(RUN(f, SubmitMessage, rop_folder(f, STORE_FID(SPECIAL_INBOX))), ecNotSupported);
+}
+
+static void a_message_that_was_changed_elsewhere_is_not_sent(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t m = message(f, true);
+    const uint64_t mid = rop_save(f, m);
+    const uint32_t other = rop_open_message(f, STORE_FID(SPECIAL_OUTBOX), mid, 1);
+    rop_set(f, other, P_STR(PidTagSubject, "other"));
+    rop_save(f, other);
+    rop_set(f, m, P_STR(PidTagSubject, "mine"));
+    CODE(RUN(f, SubmitMessage, m), ecObjectModified);
+    assert_int_equal(f->submitted, 0);
+}
+
+static void nothing_waits_that_could_be_taken_back(void **state)
+{
+    struct rop_fixture *f = *state;
+    CODE(RUN(f, AbortSubmit, f->logon, .FolderId = STORE_FID(SPECIAL_OUTBOX), .MessageId = 1), ecUnableToAbort);
+}
+
+static void the_address_types_are_those_of_the_organisation_and_of_the_internet(void **state)
+{
+    struct rop_fixture *f = *state;
+    const struct rop_done done = RUN(f, GetAddressTypes, f->logon);
+    CODE(done, ecNone);
+    const struct RopGetAddressTypesResponse *r = done.response;
+    assert_int_equal(r->AddressTypeCount, 2);
+    assert_string_equal(r->AddressTypes[0], "EX");
+    assert_string_equal(r->AddressTypes[1], "SMTP");
+    assert_int_equal(r->AddressTypeSize, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROP_TEST(a_message_with_recipients_goes_to_the_transport_saved),
+        ROP_TEST(without_recipients_nothing_is_sent),
+        ROP_TEST(associated_content_is_not_sent),
+        ROP_TEST(what_the_transport_says_is_the_answer),
+        ROP_TEST(a_message_that_was_changed_elsewhere_is_not_sent),
+        ROP_TEST(nothing_waits_that_could_be_taken_back),
+        ROP_TEST(the_address_types_are_those_of_the_organisation_and_of_the_internet),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
