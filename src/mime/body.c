@@ -25,22 +25,6 @@ static struct blob stream_bytes(TALLOC_CTX *arena, GMimeStream *memory)
     return bytes;
 }
 
-struct blob part_bytes(TALLOC_CTX *arena, GMimePart *part)
-{
-    GMimeDataWrapper *content = g_mime_part_get_content(part);
-    GMimeStream *memory = g_mime_stream_mem_new();
-    if (content)
-        g_mime_data_wrapper_write_to_stream(content, memory);
-    return stream_bytes(arena, memory);
-}
-
-struct blob object_bytes(TALLOC_CTX *arena, GMimeObject *object)
-{
-    GMimeStream *memory = g_mime_stream_mem_new();
-    g_mime_object_write_to_stream(object, NULL, memory);
-    return stream_bytes(arena, memory);
-}
-
 /* As it was sent. */
 static struct blob encoded_bytes(TALLOC_CTX *arena, GMimePart *part)
 {
@@ -51,6 +35,33 @@ static struct blob encoded_bytes(TALLOC_CTX *arena, GMimePart *part)
         g_mime_stream_reset(source);
         g_mime_stream_write_to_stream(source, memory);
     }
+    return stream_bytes(arena, memory);
+}
+
+static bool is_base64(GMimePart *part)
+{
+    return g_mime_part_get_content_encoding(part) == GMIME_CONTENT_ENCODING_BASE64;
+}
+
+struct blob part_bytes(TALLOC_CTX *arena, GMimePart *part)
+{
+    GMimeDataWrapper *content = g_mime_part_get_content(part);
+    if (is_base64(part)) {
+        struct buf bytes;
+        buf_init(&bytes, arena);
+        decode_base64(&bytes, encoded_bytes(arena, part));
+        return buf_blob(&bytes);
+    }
+    GMimeStream *memory = g_mime_stream_mem_new();
+    if (content)
+        g_mime_data_wrapper_write_to_stream(content, memory);
+    return stream_bytes(arena, memory);
+}
+
+struct blob object_bytes(TALLOC_CTX *arena, GMimeObject *object)
+{
+    GMimeStream *memory = g_mime_stream_mem_new();
+    g_mime_object_write_to_stream(object, NULL, memory);
     return stream_bytes(arena, memory);
 }
 
@@ -69,12 +80,8 @@ static bool is_not_base64(struct blob text)
 
 static struct blob text_bytes(TALLOC_CTX *arena, GMimePart *part)
 {
-    if (g_mime_part_get_content_encoding(part) == GMIME_CONTENT_ENCODING_BASE64) {
-        const struct blob encoded = encoded_bytes(arena, part);
-        if (is_not_base64(encoded))
-            return encoded;
-    }
-    return part_bytes(arena, part);
+    const struct blob encoded = is_base64(part) ? encoded_bytes(arena, part) : BLOB_OF(NULL, 0);
+    return is_not_base64(encoded) ? encoded : part_bytes(arena, part);
 }
 
 static const char *raw_field(GMimeObject *object, const char *field)

@@ -119,3 +119,33 @@ struct blob encode_text(TALLOC_CTX *arena, unsigned *codepage, const char *text)
     *codepage = is_ascii(BLOB_OF(text, strlen(text))) ? CP_ASCII : CP_UTF8;
     return BLOB_OF(text, strlen(text));
 }
+
+static int base64_digit(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52
+         : c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* The library gives up where padding is missing, or stands in the middle. */
+void decode_base64(struct buf *out, struct blob text)
+{
+    const size_t before = out->size;
+    uint8_t *put = buf_grow(out, text.size / 4 * 3 + 3);
+    const uint8_t *first = put;
+    uint32_t bits = 0;
+    unsigned count = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        const int digit = base64_digit(text.data[i]);
+        if (text.data[i] == '=')
+            count = 0;
+        if (digit < 0)
+            continue;
+        bits = bits << 6 | (uint32_t)digit;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            *put++ = (uint8_t)(bits >> count);
+        }
+    }
+    out->size = before + (size_t)(put - first);
+}

@@ -82,3 +82,4 @@ struct blob encode_text(TALLOC_CTX *, unsigned *codepage, const char *text);
 unsigned codepage_of_charset(const char *charset);                     /* 0: unknown, or NULL was given */
 const char *charset_of_codepage(unsigned codepage);                    /* NULL: none that mail knows */
 bool is_ascii(struct blob);
+void decode_base64(struct buf *out, struct blob);                      /* whatever is no digit is passed over */

@@ -49,15 +49,9 @@ static void add_quoted(struct buf *out, const char *at, const char *end)
     }
 }
 
-/* Whatever is not in the alphabet is passed over. */
 static void add_base64(struct buf *out, const char *at, const char *end)
 {
-    gint state = 0;
-    guint save = 0;
-    uint8_t *room = buf_grow(out, (size_t)(end - at) + 3);
-    const size_t before = out->size - ((size_t)(end - at) + 3);
-    const size_t n = g_base64_decode_step(at, (gsize)(end - at), room, &state, &save);
-    out->size = before + n;
+    decode_base64(out, BLOB_OF(at, (size_t)(end - at)));
 }
 
 static bool same_charset(const struct word *a, const struct word *b)

@@ -38,7 +38,7 @@ static void put_folded(struct writer *w, const char *name, const char *ascii)
     for (const char *at = talloc_asprintf(w->arena, " %s", ascii), *word; *at; at = word) {
         word = at + strspn(at, " ");
         word += strcspn(word, " ");
-        if (column + (size_t)(word - at) > LINE && column > strlen(name) + 1 && word[-1] != ' ') {
+        if (column + (size_t)(word - at) > LINE && word[-1] != ' ') {
             put(w, "\r\n");
             column = 0;
         }
