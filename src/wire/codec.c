@@ -324,18 +324,20 @@ static bool is_text(uint16_t type)
 }
 
 /* A value whose type is not the column's stands as an error, and text as the kind that the column asks for. */
-static struct prop value_in_column(const struct wire_out *out, const struct props *row, uint32_t i)
+static const struct prop *value_in_column(const struct wire_out *out, const struct props *row, uint32_t i, struct prop *made)
 {
-    struct prop p = row->values[i];
-    const uint16_t type = prop_value_type(p.tag);
-    const uint16_t wanted = out->columns ? prop_value_type(out->columns[i]) : PtypUnspecified;
+    const struct prop *p = &row->values[i];
+    if (!out->columns || PROP_TYPE(out->columns[i]) == PROP_TYPE(p->tag))
+        return p;
+    const uint16_t type = prop_value_type(p->tag), wanted = prop_value_type(out->columns[i]);
     if (type == wanted || wanted == PtypUnspecified || type == PtypErrorCode || type == PtypNull)
         return p;
+    *made = *p;
     if (is_text(type) && is_text(wanted) && (type & PtypMultiple) == (wanted & PtypMultiple))
-        p.tag = PROP_AS(p.tag, wanted);
+        made->tag = PROP_AS(p->tag, wanted);
     else
-        p = P_ERR(p.tag, ecUnexpectedType);
-    return p;
+        *made = P_ERR(p->tag, ecUnexpectedType);
+    return made;
 }
 
 static void put_flagged(struct wire_out *out, const struct prop *p, bool open, bool error_column)
@@ -353,22 +355,23 @@ static void put_flagged(struct wire_out *out, const struct prop *p, bool open, b
 void wire_put_row(struct wire_out *out, const struct props *row)
 {
     bool flagged = false;
+    struct prop made;
     assert(!out->columns || row->count <= out->column_count);
     for (uint32_t i = 0; i < row->count; i++) {
-        const uint16_t type = PROP_TYPE(value_in_column(out, row, i).tag);
+        const uint16_t type = PROP_TYPE(value_in_column(out, row, i, &made)->tag);
         flagged |= type == PtypNull;
         flagged |= type == PtypErrorCode && !(out->columns && PROP_TYPE(out->columns[i]) == PtypErrorCode);
     }
     wire_put_uint(out, flagged, 1);
     for (uint32_t i = 0; i < row->count && !out->full; i++) {
-        const struct prop p = value_in_column(out, row, i);
-        const uint16_t column = out->columns ? PROP_TYPE(out->columns[i]) : PROP_TYPE(p.tag);
+        const struct prop *p = value_in_column(out, row, i, &made);
+        const uint16_t column = out->columns ? PROP_TYPE(out->columns[i]) : PROP_TYPE(p->tag);
         if (flagged)
-            put_flagged(out, &p, column == PtypUnspecified, out->columns && column == PtypErrorCode);
+            put_flagged(out, p, column == PtypUnspecified, out->columns && column == PtypErrorCode);
         else if (column == PtypUnspecified)
-            wire_put_uint(out, prop_value_type(p.tag), 2);
+            wire_put_uint(out, prop_value_type(p->tag), 2);
         if (!flagged)
-            wire_put_value(out, &p);
+            wire_put_value(out, p);
     }
 }
 

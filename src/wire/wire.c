@@ -427,7 +427,8 @@ static void put_field(struct wire_out *out, const struct wire_field *f, const vo
         break;
     case WIRE_ROW: wire_put_row(out, &FIELD(struct props, self, f)); break;
     case WIRE_ROWS:
-        for (uint64_t i = 0; i < of; i++)
+        wire_put_bytes(out, out->rows);
+        for (uint64_t i = 0; i < of && !out->rows.size; i++)
             wire_put_row(out, &FIELD(const struct props *, self, f)[i]);
         break;
     case WIRE_RESTRICTION:

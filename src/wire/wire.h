@@ -39,6 +39,7 @@ struct wire_out {
     bool full;
     const uint32_t *columns;
     uint32_t column_count;
+    struct blob rows;                 /* of a ROWS field, when somebody has written them to see how many fit; else empty */
 };
 struct wire_out wire_out(struct buf *to);         /* no limit */
 
