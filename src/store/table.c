@@ -112,13 +112,20 @@ enum ec store_attachment_table(struct store_table **out, TALLOC_CTX *owner, stru
 
 /* ---- columns, order, restriction ---- */
 
+/* A tag that a column or an order can have; the type alone tells. */
+static bool is_column(uint32_t tag)
+{
+    const uint16_t type = PROP_TYPE(tag), plain = type & ~PtypMultivalueInstance;
+    return type != PtypErrorCode && prop_type_known(plain) && (type == plain || plain & PtypMultiple);
+}
+
 /* Rows for each value are made of one property alone. */
 static bool add_instances(uint32_t *instances, uint32_t tag)
 {
     if (!(PROP_TYPE(tag) & PtypMultivalueInstance))
         return true;
     const uint32_t plain = tag & ~(uint32_t)PtypMultivalueInstance;
-    if (!(PROP_TYPE(plain) & PtypMultiple) || (*instances && PROP_ID(*instances) != PROP_ID(plain)))
+    if (*instances && PROP_ID(*instances) != PROP_ID(plain))
         return false;
     *instances = plain;
     return true;
@@ -140,6 +147,9 @@ static bool find_instances(const uint32_t *columns, uint32_t column_count, const
 enum ec store_table_columns(struct store_table *t, const uint32_t *tags, uint32_t count)
 {
     uint32_t instances;
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_column(tags[i]))
+            return ecInvalidParam; /* R435 */
     if (count > COLUMNS_MAX || !find_instances(tags, count, t->order, t->order_count, &instances))
         return ecTooComplex;
     talloc_free(t->columns);
@@ -152,23 +162,17 @@ enum ec store_table_columns(struct store_table *t, const uint32_t *tags, uint32_
     return ecNone;
 }
 
-static enum ec check_order(const struct SortOrder *order)
-{
-    const uint16_t type = prop_value_type(order->PropertyTag);
-    return order->Order > SORT_DESCENDING || type == PtypErrorCode || !prop_type_known(type) ? ecInvalidParam : ecNone;
-}
-
 /* [MS-OXCTABL] 3.2.5.3.  R445: what fails leaves the order as it was. */
 enum ec store_table_sort(struct store_table *t, const struct SortOrder *order, uint32_t count)
 {
     uint32_t instances;
     if (!t->kind->sorts)
         return ecNotSupported; /* R450 */
+    for (uint32_t i = 0; i < count; i++)
+        if (order[i].Order > SORT_DESCENDING || !is_column(order[i].PropertyTag))
+            return ecInvalidParam;
     if (count > SORTS_MAX || !find_instances(t->columns, t->column_count, order, count, &instances))
         return ecTooComplex;
-    for (uint32_t i = 0; i < count; i++)
-        if (check_order(&order[i]))
-            return ecInvalidParam;
     TALLOC_FREE(t->order);
     t->order = count ? talloc_memdup(t, order, count * sizeof *order) : NULL;
     t->order_count = count;

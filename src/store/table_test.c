@@ -288,12 +288,19 @@ static void there_is_a_limit_to_columns_and_sort_orders(void **state)
     struct store_fixture *f = *state;
     uint64_t mids[5];
     struct store_table *t = five(f, mids);
-    static const uint32_t many[5000];
-    static const struct SortOrder orders[1000];
+    uint32_t many[5000];
+    struct SortOrder orders[1000];
+    for (size_t i = 0; i < COUNTOF(many); i++)
+        many[i] = PidTagSubject;
+    for (size_t i = 0; i < COUNTOF(orders); i++)
+        orders[i] = (struct SortOrder){ PidTagSubject, 0 };
     EC(store_table_columns(t, many, COUNTOF(many)), ecTooComplex);
     EC(store_table_sort(t, orders, COUNTOF(orders)), ecTooComplex);
     EC(store_table_sort(t, &(struct SortOrder){ PidTagSubject, 4 }, 1), ecInvalidParam);
     EC(store_table_sort(t, &(struct SortOrder){ PROP_AS(PidTagSubject, PtypErrorCode), 0 }, 1), ecInvalidParam);
+    static const uint16_t types[] = { PtypUnspecified, PtypErrorCode, 0x7777, PtypMultivalueInstance | PtypInteger32 };
+    for (size_t i = 0; i < COUNTOF(types); i++)
+        EC(store_table_columns(t, &(uint32_t){ PROP_TAG(types[i], 0x8001) }, 1), ecInvalidParam); /* R435 */
     assert_string_equal(all(f, t), "A B C D E"); /* R430, R445: as before */
 }
 
