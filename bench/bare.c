@@ -52,11 +52,14 @@ static void open_mailbox(struct bare *b, const char *file)
 {
     need(sqlite3_open_v2(file, &b->mailbox, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL), b->mailbox, file);
     need(sqlite3_exec(b->mailbox, "PRAGMA cache_size=-4000", NULL, NULL, NULL), b->mailbox, file);
-    b->size = (size_t)number(b->mailbox, "SELECT avg(length(props) + length(recipients)) FROM (SELECT * FROM message LIMIT 1000)");
-    b->page = prepared(b->mailbox, "SELECT mid, fid, class, prefix, subject, sender, display_to, delivery_time, flags, is_read,"
-                                   "  has_attach, importance, size FROM message WHERE mb = 1 AND fid = $1 AND associated = 0"
-                                   "  AND deleted IS NULL ORDER BY delivery_time DESC, mid DESC LIMIT 50");
-    need(sqlite3_bind_int64(b->page, 1, number(b->mailbox, "SELECT fid FROM folder ORDER BY total DESC LIMIT 1")), b->mailbox, file);
+    b->size = (size_t)number(b->mailbox,
+                             "SELECT avg(length(props) + length(recipients)) FROM (SELECT * FROM message LIMIT 1000)");
+    b->page = prepared(b->mailbox,
+                       "SELECT mid, fid, class, prefix, subject, sender, display_to, delivery_time, flags, is_read,"
+                       "  has_attach, importance, size FROM message WHERE mb = 1 AND fid = $1 AND associated = 0"
+                       "  AND deleted IS NULL ORDER BY delivery_time DESC, mid DESC LIMIT 50");
+    need(sqlite3_bind_int64(b->page, 1, number(b->mailbox, "SELECT fid FROM folder ORDER BY total DESC LIMIT 1")),
+         b->mailbox, file);
 }
 
 struct bare *bare_open(TALLOC_CTX *owner, const char *mailbox_file)
@@ -67,11 +70,14 @@ struct bare *bare_open(TALLOC_CTX *owner, const char *mailbox_file)
     random_bytes(b->row, b->size);
     b->path = talloc_asprintf(b, "%s.bare", mailbox_file);
     unlink(b->path);
-    need(sqlite3_open_v2(b->path, &b->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL), b->db, b->path);
-    need(sqlite3_exec(b->db, "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                             "CREATE TABLE message(id INTEGER PRIMARY KEY, fid BIGINT, cn BIGINT, delivery_time BIGINT, bytes BLOB);"
-                             "CREATE INDEX by_time ON message(fid, delivery_time); CREATE INDEX by_change ON message(fid, cn)",
-                      NULL, NULL, NULL),
+    need(sqlite3_open_v2(b->path, &b->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL),
+         b->db, b->path);
+    need(sqlite3_exec(
+             b->db,
+             "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+             "CREATE TABLE message(id INTEGER PRIMARY KEY, fid BIGINT, cn BIGINT, delivery_time BIGINT, bytes BLOB);"
+             "CREATE INDEX by_time ON message(fid, delivery_time); CREATE INDEX by_change ON message(fid, cn)",
+             NULL, NULL, NULL),
          b->db, b->path);
     b->begin = prepared(b->db, "BEGIN IMMEDIATE");
     b->insert = prepared(b->db, "INSERT INTO message(fid, cn, delivery_time, bytes) VALUES (1, $1, $1, $2)");

@@ -9,10 +9,10 @@ struct bare;
  * average message there, which an index by date and one by change number find: the least that a mailbox needs.  Pages
  * are read from the mailbox itself, of the folder with most messages. */
 struct bare *bare_open(TALLOC_CTX *owner, const char *mailbox_file);
-const char *bare_commits(const struct bare *);   /* "SQLite commits of 2,802 bytes" */
+const char *bare_commits(const struct bare *); /* "SQLite commits of 2,802 bytes" */
 /* Steps of take_turns(). */
-unsigned bare_commit(void *bare);                /* one row */
-unsigned bare_page(void *bare);                  /* 50 rows, newest first, with the columns that a list shows */
+unsigned bare_commit(void *bare); /* one row */
+unsigned bare_page(void *bare);   /* 50 rows, newest first, with the columns that a list shows */
 
 /* Wanted are 1,310 first pages, 4,650 messages opened and 2,400 saved a second on a machine where SQLite alone gives 16,000
  * pages and 4,000 commits; on another one, as much in proportion. */

@@ -109,7 +109,10 @@ void print_line(const char *what, const char *figure, double ratio, const char *
     char bound[32] = "";
     const bool ok = limit.direction > 0 ? ratio >= limit.ratio : ratio <= limit.ratio;
     if (limit.direction)
-        snprintf(bound, sizeof bound, "%s %.2f  %s", limit.direction > 0 ? ">=" : "<=", limit.ratio, ok ? "ok" : limit.direction > 0 ? "UNDER" : "OVER");
+        snprintf(bound, sizeof bound, "%s %.2f  %s", limit.direction > 0 ? ">=" : "<=", limit.ratio,
+                 ok                    ? "ok"
+                 : limit.direction > 0 ? "UNDER"
+                                       : "OVER");
     printf("%-50s %12s  %6.2f  %-38s %s\n", what, figure, ratio, beside, bound);
     fflush(stdout);
 }

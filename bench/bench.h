@@ -16,12 +16,12 @@
 void give_up(const char *format, ...) PRINTF(1, 2) __attribute__((noreturn));
 void must(enum ec, const char *what);
 
-double seconds_now(void);                        /* monotonic */
+double seconds_now(void); /* monotonic */
 
 enum { ROUNDS = 5 };
 struct side {
     const char *what;
-    unsigned (*step)(void *arg);                 /* does some of it and says how many */
+    unsigned (*step)(void *arg); /* does some of it and says how many */
     void *arg;
     double per_second[ROUNDS];
 };
@@ -29,7 +29,7 @@ struct side {
 void take_turns(struct side *sides, unsigned count);
 /* How long one side runs in one round; BENCH_SECONDS in the environment, or 0.8. */
 double round_seconds(void);
-double side_rate(const struct side *);           /* median */
+double side_rate(const struct side *); /* median */
 
 /* Limits are limits of the ratio: AT_LEAST(1). */
 struct limit {
@@ -41,5 +41,6 @@ struct limit {
 #define AT_MOST(r) ((struct limit){ -1, r })
 void print_title(const char *title);
 void print_line(const char *what, const char *figure, double ratio, const char *beside, struct limit);
-void print_beside(const char *what, const struct side *, const char *other_what, const struct side *other, struct limit);
-const char *with_commas(TALLOC_CTX *, double, const char *unit);        /* "12,345/s", "17.4 KB" */
+void print_beside(const char *what, const struct side *, const char *other_what, const struct side *other,
+                  struct limit);
+const char *with_commas(TALLOC_CTX *, double, const char *unit); /* "12,345/s", "17.4 KB" */

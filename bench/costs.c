@@ -12,24 +12,26 @@ struct costs {
     struct house *house;
     TALLOC_CTX *arena;
     const struct mails *mails;
-    bool print;                          /* the second pass */
-    uint64_t empty;                      /* allocations of an Execute without a ROP */
+    bool print;     /* the second pass */
+    uint64_t empty; /* allocations of an Execute without a ROP */
 };
 
 static struct client_rop call(struct costs *c, const char *note, struct client_rop rop)
 {
     const struct list list = house_list(c->house, c->arena, &rop, 1);
     if (c->print)
-        printf("  Rop%-30s %-32s %3llu  %6lld\n", rop_wire((uint8_t)rop.id)->name, note, (unsigned long long)list.statements,
-               (long long)(list.allocations - c->empty));
+        printf("  Rop%-30s %-32s %3llu  %6lld\n", rop_wire((uint8_t)rop.id)->name, note,
+               (unsigned long long)list.statements, (long long)(list.allocations - c->empty));
     return rop;
 }
 
 /* CALL(c, OpenFolder, logon, "", .FolderId = fid): its output handle is .out_handle. */
-#define CALL(c, name, object, note, ...)                                                                              \
-    call(c, note, (struct client_rop){ .id = Rop##name, .handle = object,                                             \
-                                       .request = talloc_memdup((c)->arena, (&(struct Rop##name##Request){ __VA_ARGS__ }), \
-                                                                sizeof(struct Rop##name##Request)) })
+#define CALL(c, name, object, note, ...)                                                                               \
+    call(c, note,                                                                                                      \
+         (struct client_rop){ .id = Rop##name,                                                                         \
+                              .handle = object,                                                                        \
+                              .request = talloc_memdup((c)->arena, (&(struct Rop##name##Request){ __VA_ARGS__ }),      \
+                                                       sizeof(struct Rop##name##Request)) })
 
 /* The ROPs of a scene one after the other; `from` becomes a handle. */
 static void play(struct costs *c, struct scene *s, const char *const *notes)
@@ -38,7 +40,7 @@ static void play(struct costs *c, struct scene *s, const char *const *notes)
         if (s->rops[i].from)
             s->rops[i].handle = s->rops[s->rops[i].from - 1].out_handle;
         s->rops[i].from = 0;
-        if (s->rops[i].id == RopQueryRows) {         /* alone in its buffer, it does not know the columns */
+        if (s->rops[i].id == RopQueryRows) { /* alone in its buffer, it does not know the columns */
             const struct RopSetColumnsRequest *q = s->rops[2].request;
             s->rops[i].columns = q->PropertyTags;
             s->rops[i].column_count = q->PropertyTagCount;
@@ -50,12 +52,14 @@ static void play(struct costs *c, struct scene *s, const char *const *notes)
 static uint32_t log_on(struct costs *c)
 {
     return CALL(c, Logon, NO_HANDLE, "", .LogonFlags = 1, .OpenFlags = 0x0100040C, .EssdnSize = 1,
-                .Essdn = c->house->account->legacy_dn).out_handle;
+                .Essdn = c->house->account->legacy_dn)
+        .out_handle;
 }
 
 static void folders(struct costs *c, uint32_t logon)
 {
-    static const uint32_t columns[] = { PidTagFolderId, PidTagDisplayName, PidTagContentCount, PidTagContentUnreadCount, PidTagSubfolders };
+    static const uint32_t columns[] = { PidTagFolderId, PidTagDisplayName, PidTagContentCount, PidTagContentUnreadCount,
+                                        PidTagSubfolders };
     CALL(c, GetReceiveFolder, logon, "", .MessageClass = "IPM.Note");
     const uint32_t top = CALL(c, OpenFolder, logon, "", .FolderId = STORE_FID(SPECIAL_IPM_SUBTREE)).out_handle;
     struct scene light = scene_light(c->arena, top);
@@ -63,14 +67,17 @@ static void folders(struct costs *c, uint32_t logon)
     const uint32_t table = CALL(c, GetHierarchyTable, top, "").out_handle;
     CALL(c, SetColumns, table, "", .PropertyTagCount = COUNTOF(columns), .PropertyTags = columns);
     call(c, "the folders of a mailbox",
-         (struct client_rop){ .id = RopQueryRows, .handle = table, .columns = columns, .column_count = COUNTOF(columns),
+         (struct client_rop){ .id = RopQueryRows,
+                              .handle = table,
+                              .columns = columns,
+                              .column_count = COUNTOF(columns),
                               .request = &(struct RopQueryRowsRequest){ .ForwardRead = true, .RowCount = PAGE_ROWS } });
 }
 
 static uint32_t page(struct costs *c, uint32_t logon, uint64_t fid, uint64_t mids[PAGE_ROWS])
 {
     struct scene s = scene_page(c->arena, logon, fid);
-    s.count -= 2;                                        /* kept open */
+    s.count -= 2; /* kept open */
     play(c, &s, (const char *const[]){ "", "100,000 messages", "13", "by delivery time", "50 rows" });
     scene_mids(&s, mids);
     const uint32_t table = s.rops[1].out_handle;
@@ -104,10 +111,12 @@ static void moved(struct costs *c, uint32_t logon, uint64_t mid)
 {
     const uint32_t from = CALL(c, OpenFolder, logon, "", .FolderId = STORE_FID(SPECIAL_DRAFTS)).out_handle;
     const uint32_t to = CALL(c, OpenFolder, logon, "", .FolderId = STORE_FID(SPECIAL_DELETED_ITEMS)).out_handle;
-    const struct RopMoveCopyMessagesRequest copy = { .MessageIdCount = 1, .MessageIds = &mid, .WantCopy = true }, move = {
-        .MessageIdCount = 1, .MessageIds = &mid };
-    call(c, "copies one", (struct client_rop){ .id = RopMoveCopyMessages, .handle = from, .destination = from, .request = &copy });
-    call(c, "moves one", (struct client_rop){ .id = RopMoveCopyMessages, .handle = from, .destination = to, .request = &move });
+    const struct RopMoveCopyMessagesRequest copy = { .MessageIdCount = 1, .MessageIds = &mid, .WantCopy = true },
+                                            move = { .MessageIdCount = 1, .MessageIds = &mid };
+    call(c, "copies one",
+         (struct client_rop){ .id = RopMoveCopyMessages, .handle = from, .destination = from, .request = &copy });
+    call(c, "moves one",
+         (struct client_rop){ .id = RopMoveCopyMessages, .handle = from, .destination = to, .request = &move });
     const uint64_t other = saved(c, logon);
     CALL(c, DeleteMessages, from, "one", .MessageIdCount = 1, .MessageIds = &other);
 }

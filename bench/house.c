@@ -12,7 +12,8 @@ enum { EXECUTE_FLAGS = EXECUTE_NO_COMPRESSION | EXECUTE_NO_XOR };
 static enum ec make_store(void *arg, const struct account *a)
 {
     (void)arg;
-    return store_create(a->store_url, &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp });
+    return store_create(a->store_url,
+                        &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp });
 }
 
 const struct account *house_account(struct house *h, const char *address)
@@ -22,7 +23,9 @@ const struct account *house_account(struct house *h, const char *address)
         return found;
     const char *name = talloc_strndup(h->arena, address, strcspn(address, "@"));
     const struct account_new new = {
-        .name = name, .primary_smtp = address, .display_name = talloc_asprintf(h->arena, "%s Example", name),
+        .name = name,
+        .primary_smtp = address,
+        .display_name = talloc_asprintf(h->arena, "%s Example", name),
         .password_hash = directory_hash_password(h->arena, BENCH_PASSWORD),
         .database = org_settings(h->org, h->arena)->databases[0].guid,
     };
@@ -40,7 +43,9 @@ static const struct rop_services services = { NULL, no_submission };
 
 static void log_on(struct house *h)
 {
-    const struct RopLogonRequest request = { .LogonFlags = 1, .OpenFlags = 0x0100040C, .EssdnSize = 1, .Essdn = h->account->legacy_dn };
+    const struct RopLogonRequest request = {
+        .LogonFlags = 1, .OpenFlags = 0x0100040C, .EssdnSize = 1, .Essdn = h->account->legacy_dn
+    };
     struct client_rop logon = { .id = RopLogon, .request = &request };
     h->session = session_new(h->sessions, h->account->mailbox_guid,
                              &(struct client_info){ .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409 });
@@ -57,7 +62,8 @@ struct house *house_open(const char *data_dir, const char *address)
     must(directory_open(&h->directory, h, h->org), "the directory");
     h->sessions = sessions_new(h, h->directory);
     h->account = house_account(h, address);
-    must(store_get(sessions_stores(h->sessions), h->account->store_url, h->account->mailbox_guid, &h->store), "the mailbox");
+    must(store_get(sessions_stores(h->sessions), h->account->store_url, h->account->mailbox_guid, &h->store),
+         "the mailbox");
     log_on(h);
     return h;
 }
@@ -77,7 +83,8 @@ uint64_t house_folder(struct house *h, const char *name)
     uint64_t fid;
     bool existed;
     store_lock(h->store);
-    must(store_folder_create(h->store, STORE_FID(SPECIAL_IPM_SUBTREE), FOLDER_GENERIC, name, "", true, &fid, &existed), name);
+    must(store_folder_create(h->store, STORE_FID(SPECIAL_IPM_SUBTREE), FOLDER_GENERIC, name, "", true, &fid, &existed),
+         name);
     store_unlock(h->store);
     return fid;
 }
@@ -121,7 +128,8 @@ static struct blob execute(struct house *h, TALLOC_CTX *arena, struct blob in)
     buf_init(&out, arena);
     if (!session_begin(h->session))
         give_up("the session is busy");
-    must(rop_execute(arena, &services, h->session, in, EXECUTE_FLAGS, EXTENDED_PAYLOAD_MAX + EXTENDED_HEADER, &out), "Execute");
+    must(rop_execute(arena, &services, h->session, in, EXECUTE_FLAGS, EXTENDED_PAYLOAD_MAX + EXTENDED_HEADER, &out),
+         "Execute");
     session_end(h->session);
     return buf_blob(&out);
 }
@@ -189,6 +197,7 @@ void house_run(struct house *h, const struct list *list)
     TALLOC_CTX *arena = talloc_new(NULL);
     const size_t size = execute(h, arena, list->in).size;
     if (size < list->answer - list->answer / 8 || size > list->answer + list->answer / 8)
-        give_up("an Execute of %zu ROPs answers %zu bytes, where the first one answered %zu", list->rops, size, list->answer);
+        give_up("an Execute of %zu ROPs answers %zu bytes, where the first one answered %zu", list->rops, size,
+                list->answer);
     talloc_free(arena);
 }

@@ -18,21 +18,21 @@ struct house {
     struct sessions *sessions;
     const struct account *account;
     struct store *store;
-    struct session *session;             /* logged on to the account's mailbox */
-    uint32_t logon;                      /* its handle */
+    struct session *session; /* logged on to the account's mailbox */
+    uint32_t logon;          /* its handle */
 };
 /* Makes the organisation and the mailbox where they are missing. */
 struct house *house_open(const char *data_dir, const char *address);
 void house_close(struct house *);
 const struct account *house_account(struct house *, const char *address);
-uint64_t house_folder(struct house *, const char *name);                    /* below the IPM subtree; made when missing */
+uint64_t house_folder(struct house *, const char *name); /* below the IPM subtree; made when missing */
 
 /* A list of ROPs, written as for the client, as one Execute. */
 struct list {
     struct blob in;
     size_t rops;
-    size_t answer;                       /* bytes of its first answer */
-    uint64_t statements, allocations;    /* what the first run took, the dispatcher's own included */
+    size_t answer;                    /* bytes of its first answer */
+    uint64_t statements, allocations; /* what the first run took, the dispatcher's own included */
 };
 /* Written, run once and checked: every ROP must succeed.  Outputs and responses are in the rops. */
 struct list house_list(struct house *, TALLOC_CTX *owner, struct client_rop *, size_t count);

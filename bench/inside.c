@@ -22,7 +22,8 @@ static unsigned deliver(void *arg)
     struct delivery *d = arg;
     TALLOC_CTX *arena = talloc_new(NULL);
     store_lock(d->house->store);
-    must(store_message_deliver(mail_message(arena, d->house->store, d->fid, d->mails, d->n++), d->fid, NULL), "a delivery");
+    must(store_message_deliver(mail_message(arena, d->house->store, d->fid, d->mails, d->n++), d->fid, NULL),
+         "a delivery");
     store_unlock(d->house->store);
     talloc_free(arena);
     return 1;

@@ -50,7 +50,8 @@ static void hear(const struct sender *s, char first)
 
 static void connect_to(struct sender *s, unsigned port)
 {
-    const struct sockaddr_in where = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    const struct sockaddr_in where = { .sin_family = AF_INET,
+                                       .sin_port = htons((uint16_t)port),
                                        .sin_addr = { htonl(INADDR_LOOPBACK) } };
     s->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(s->socket, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
@@ -103,13 +104,15 @@ int main(int argc, char **argv)
     all.to_count = (unsigned)argc - 4;
     connect_to(&one, (unsigned)atoi(argv[1]));
     connect_to(&all, (unsigned)atoi(argv[1]));
-    struct side sides[] = { { .what = "one", .step = send_mail, .arg = &one }, { .what = "all", .step = send_mail, .arg = &all },
+    struct side sides[] = { { .what = "one", .step = send_mail, .arg = &one },
+                            { .what = "all", .step = send_mail, .arg = &all },
                             { .what = "commits", .step = bare_commit, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
     const char *commits = bare_commits(bare);
     print_title("Mail in, over LMTP");
     print_beside("deliveries, a recipient a mail", &sides[0], commits, &sides[2], NO_LIMIT);
-    print_beside(talloc_asprintf(arena, "deliveries, %u recipients a mail", all.to_count), &sides[1], commits, &sides[2], NO_LIMIT);
+    print_beside(talloc_asprintf(arena, "deliveries, %u recipients a mail", all.to_count), &sides[1], commits,
+                 &sides[2], NO_LIMIT);
     hang_up(&one);
     hang_up(&all);
     talloc_free(arena);

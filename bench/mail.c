@@ -5,7 +5,7 @@
 #include "wire/entry_id.h"
 
 enum { BODY_MIN = 300, BODY_MAX = 1000, HEADERS_MAX = 420 };
-#define FIRST_DATE 1735689600               /* 2025-01-01 */
+#define FIRST_DATE 1735689600 /* 2025-01-01 */
 #define ME_NAME "Alice Example"
 #define ME_SMTP "alice@contoso.com"
 #define ME_DN "/o=Contoso/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn=alice"
@@ -83,7 +83,8 @@ static bool read_mail(TALLOC_CTX *owner, const char *head, const char *end, stru
     const char *type = header(owner, head, body, "\nContent-Type:"), *from = header(owner, head, body, "\nFrom:");
     const char *encoding = header(owner, head, body, "\nContent-Transfer-Encoding:");
     out->subject = header(owner, head, body, "\nSubject:");
-    if (!out->subject || !from || (type && !text_is_prefix(type, "text/plain")) || (encoding && strcasestr(encoding, "ba")))
+    if (!out->subject || !from || (type && !text_is_prefix(type, "text/plain")) ||
+        (encoding && strcasestr(encoding, "ba")))
         return false;
     set_from(owner, out, from);
     out->headers = talloc_strndup(owner, head, MIN((size_t)(body - head), (size_t)HEADERS_MAX));
@@ -135,7 +136,8 @@ struct props mail_props(TALLOC_CTX *arena, const struct mails *all, uint32_t n)
     const bool answer = text_is_prefix(m->subject, "Re: ");
     const struct blob sender = one_off_entry_id(arena, m->from_name, "SMTP", m->from_address);
     const struct blob sender_key = address_search_key(arena, "SMTP", m->from_address);
-    const struct blob me = address_book_entry_id(arena, ME_DN, DT_MAILUSER), me_key = address_search_key(arena, "EX", ME_DN);
+    const struct blob me = address_book_entry_id(arena, ME_DN, DT_MAILUSER),
+                      me_key = address_search_key(arena, "EX", ME_DN);
     const struct prop props[] = {
         P_STR(PidTagMessageClass, "IPM.Note"),
         P_STR(PidTagSubjectPrefix, answer ? "Re: " : ""),
@@ -199,18 +201,21 @@ struct blob mail_rfc5322(TALLOC_CTX *arena, const struct mails *all, uint32_t n)
     const struct mail *m = mail_number(all, n);
     struct buf out;
     buf_init(&out, arena);
-    buf_printf(&out, "Received: from mail.example.org by mail.contoso.com with LMTP id %08X;\r\n\tWed, 1 Jan 2025 00:00:00 +0000\r\n"
-                     "From: \"%s\" <%s>\r\nTo: " ME_NAME " <" ME_SMTP ">\r\nSubject: %s (%u)\r\n"
-                     "Message-Id: <%08x.%u@mail.example.org>\r\nDate: Wed, 1 Jan 2025 00:00:00 +0000\r\nMIME-Version: 1.0\r\n"
-                     "Content-Type: text/plain; charset=us-ascii\r\n\r\n",
-               n, m->from_name, m->from_address, m->subject, n, n * 2654435761u, n);
+    buf_printf(
+        &out,
+        "Received: from mail.example.org by mail.contoso.com with LMTP id %08X;\r\n\tWed, 1 Jan 2025 00:00:00 +0000\r\n"
+        "From: \"%s\" <%s>\r\nTo: " ME_NAME " <" ME_SMTP ">\r\nSubject: %s (%u)\r\n"
+        "Message-Id: <%08x.%u@mail.example.org>\r\nDate: Wed, 1 Jan 2025 00:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: text/plain; charset=us-ascii\r\n\r\n",
+        n, m->from_name, m->from_address, m->subject, n, n * 2654435761u, n);
     for (const char *c = m->body; *c; c++)
         buf_add(&out, *c == '\n' ? "\r\n" : c, *c == '\n' ? 2 : 1);
     buf_add(&out, "\r\n", 2);
     return buf_blob(&out);
 }
 
-struct store_message *mail_message(TALLOC_CTX *arena, struct store *st, uint64_t fid, const struct mails *all, uint32_t n)
+struct store_message *mail_message(TALLOC_CTX *arena, struct store *st, uint64_t fid, const struct mails *all,
+                                   uint32_t n)
 {
     struct store_message *message;
     enum ec results[64];

@@ -10,7 +10,7 @@
 
 struct user {
     struct client *client;
-    uint32_t logon, folder;              /* handles */
+    uint32_t logon, folder; /* handles */
     struct scene scenes[PAGE_ROWS];
     uint32_t count, next;
 };
@@ -26,8 +26,11 @@ static void need(struct client *c, enum ec ec, const char *what)
 static struct client_options options_of(const char *server)
 {
     const char *host = strstr(server, "://");
-    return (struct client_options){ .server = server, .address = "alice@contoso.com", .password = BENCH_PASSWORD,
-                                    .insecure = true, .connect_to = host ? host + 3 : server };
+    return (struct client_options){ .server = server,
+                                    .address = "alice@contoso.com",
+                                    .password = BENCH_PASSWORD,
+                                    .insecure = true,
+                                    .connect_to = host ? host + 3 : server };
 }
 
 /* The listener's address with the path that Autodiscover has told. */
@@ -79,8 +82,11 @@ static unsigned bare_step(void *arg)
     struct user *u = arg;
     TALLOC_CTX *arena = talloc_new(NULL);
     struct client_raw_answer answer;
-    need(u->client, client_raw(u->client, arena, &(struct client_raw){ .method = "GET", .url = "/mapi/healthcheck.htm", .anonymous = true },
-                               &answer), "healthcheck.htm");
+    need(u->client,
+         client_raw(u->client, arena,
+                    &(struct client_raw){ .method = "GET", .url = "/mapi/healthcheck.htm", .anonymous = true },
+                    &answer),
+         "healthcheck.htm");
     if (answer.status != 200)
         give_up("healthcheck.htm: status %u", answer.status);
     talloc_free(arena);
@@ -105,7 +111,8 @@ static void measure_round_trips(TALLOC_CTX *arena, struct client *known, const c
 {
     struct user *u = user_new(arena, listener, known), *bare = user_new(arena, listener, known);
     add_scene(u, scene_light(u, u->folder));
-    struct side sides[] = { { .what = "Execute", .step = scene_step, .arg = u }, { .what = "bare", .step = bare_step, .arg = bare } };
+    struct side sides[] = { { .what = "Execute", .step = scene_step, .arg = u },
+                            { .what = "bare", .step = bare_step, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
     print_beside(talloc_asprintf(arena, "light Execute, %s", what), &sides[0], "healthcheck.htm", &sides[1], NO_LIMIT);
 }
@@ -124,7 +131,8 @@ static void measure_pages(TALLOC_CTX *arena, struct client *known, const char *l
     print_beside("  the same, level?", &sides[1], "of 1,000 messages", &sides[0], AT_LEAST(0.9));
 }
 
-static void measure_messages(TALLOC_CTX *arena, struct client *known, const char *listener, struct bare *bare, const char *mbox)
+static void measure_messages(TALLOC_CTX *arena, struct client *known, const char *listener, struct bare *bare,
+                             const char *mbox)
 {
     struct user *opens = user_new(arena, listener, known), *saves = user_new(arena, listener, known);
     const uint64_t fid = folder_named(opens, LARGE_FOLDER), drafts = STORE_FID(SPECIAL_DRAFTS);

@@ -5,8 +5,9 @@
 #include "wire/entry_id.h"
 
 enum { DESCENDING = 1, KEEP_OPEN_READ_WRITE = 2 };
-enum { AT_QUERY = 4 };                   /* in a page */
+enum { AT_QUERY = 4 }; /* in a page */
 
+/* clang-format off */
 /* What a mail client's list shows. */
 static const uint32_t page_columns[] = {
     PidTagFolderId, PidTagMid, PidTagInstID, PidTagInstanceNum, PidTagMessageClass, PidTagSubject, PidTagSentRepresentingName,
@@ -18,6 +19,7 @@ static const uint32_t message_tags[] = {
     PidTagDisplayCc, PidTagMessageDeliveryTime, PidTagClientSubmitTime, PidTagMessageFlags, PidTagImportance,
     PidTagHasAttachments, PidTagInternetMessageId, PidTagNativeBody, PidTagBody,
 };
+/* clang-format on */
 static const uint32_t count_tags[] = { PidTagContentCount, PidTagContentUnreadCount };
 
 #define KEEP(arena, type, ...) talloc_memdup(arena, (&(type){ __VA_ARGS__ }), sizeof(type))
@@ -32,7 +34,8 @@ static struct client_rop *add(struct scene *s, enum rop_id id, int from, const v
 static void get(struct scene *s, TALLOC_CTX *arena, int from, const uint32_t *tags, size_t count)
 {
     add(s, RopGetPropertiesSpecific, from,
-        KEEP(arena, struct RopGetPropertiesSpecificRequest, .WantUnicode = 1, .PropertyTagCount = (uint16_t)count, .PropertyTags = tags));
+        KEEP(arena, struct RopGetPropertiesSpecificRequest, .WantUnicode = 1, .PropertyTagCount = (uint16_t)count,
+             .PropertyTags = tags));
 }
 
 struct scene scene_light(TALLOC_CTX *arena, uint32_t folder)
@@ -55,10 +58,13 @@ struct scene scene_page(TALLOC_CTX *arena, uint32_t logon, uint64_t fid)
     static const struct SortOrder newest_first[] = { { PidTagMessageDeliveryTime, DESCENDING } };
     struct scene s = scene_folder(arena, logon, fid);
     add(&s, RopGetContentsTable, OUTPUT_OF(0), KEEP(arena, struct RopGetContentsTableRequest, .TableFlags = 0));
-    add(&s, RopSetColumns, OUTPUT_OF(1), KEEP(arena, struct RopSetColumnsRequest, .PropertyTagCount = COUNTOF(page_columns),
-                                              .PropertyTags = page_columns));
-    add(&s, RopSortTable, OUTPUT_OF(1), KEEP(arena, struct RopSortTableRequest, .SortOrderCount = 1, .SortOrders = newest_first));
-    add(&s, RopQueryRows, OUTPUT_OF(1), KEEP(arena, struct RopQueryRowsRequest, .ForwardRead = true, .RowCount = PAGE_ROWS));
+    add(&s, RopSetColumns, OUTPUT_OF(1),
+        KEEP(arena, struct RopSetColumnsRequest, .PropertyTagCount = COUNTOF(page_columns),
+             .PropertyTags = page_columns));
+    add(&s, RopSortTable, OUTPUT_OF(1),
+        KEEP(arena, struct RopSortTableRequest, .SortOrderCount = 1, .SortOrders = newest_first));
+    add(&s, RopQueryRows, OUTPUT_OF(1),
+        KEEP(arena, struct RopQueryRowsRequest, .ForwardRead = true, .RowCount = PAGE_ROWS));
     add(&s, RopRelease, OUTPUT_OF(1), NULL);
     add(&s, RopRelease, OUTPUT_OF(0), NULL);
     return s;
@@ -75,7 +81,8 @@ uint32_t scene_mids(const struct scene *page, uint64_t mids[PAGE_ROWS])
 struct scene scene_message(TALLOC_CTX *arena, uint32_t logon, uint64_t fid, uint64_t mid)
 {
     struct scene s = { .count = 0 };
-    add(&s, RopOpenMessage, 0, KEEP(arena, struct RopOpenMessageRequest, .CodePageId = 0x0FFF, .FolderId = fid, .MessageId = mid))
+    add(&s, RopOpenMessage, 0,
+        KEEP(arena, struct RopOpenMessageRequest, .CodePageId = 0x0FFF, .FolderId = fid, .MessageId = mid))
         ->handle = logon;
     get(&s, arena, OUTPUT_OF(0), message_tags, COUNTOF(message_tags));
     add(&s, RopRelease, OUTPUT_OF(0), NULL);
@@ -86,12 +93,15 @@ static const void *recipients(TALLOC_CTX *arena)
 {
     static const uint32_t columns[] = { PidTagObjectType, PidTagDisplayType, PidTagSmtpAddress };
     static const struct prop values[] = {
-        { .tag = PidTagObjectType, .i32 = 6 }, { .tag = PidTagDisplayType, .i32 = 0 },
+        { .tag = PidTagObjectType, .i32 = 6 },
+        { .tag = PidTagDisplayType, .i32 = 0 },
         { .tag = PidTagSmtpAddress, .str = "bob@example.org" },
     };
     const struct RecipientRow row = {
-        .RecipientFlags = 0x0200 | 0x0010 | 0x0040 | 0x0008 | 0x0003,        /* Unicode, D, S, E, SMTP: [MS-OXCDATA] 2.8.3.1 */
-        .EmailAddress = "bob@example.org", .DisplayName = "Bob Example", .RecipientColumnCount = COUNTOF(columns),
+        .RecipientFlags = 0x0200 | 0x0010 | 0x0040 | 0x0008 | 0x0003, /* Unicode, D, S, E, SMTP: [MS-OXCDATA] 2.8.3.1 */
+        .EmailAddress = "bob@example.org",
+        .DisplayName = "Bob Example",
+        .RecipientColumnCount = COUNTOF(columns),
         .RecipientProperties = { COUNTOF(values), values },
     };
     struct ModifyRecipientRow *rows =
@@ -104,11 +114,14 @@ struct scene scene_save(TALLOC_CTX *arena, uint32_t logon, uint64_t fid, const s
 {
     struct scene s = { .count = 0 };
     const struct props props = mail_props(arena, mails, n);
-    add(&s, RopCreateMessage, 0, KEEP(arena, struct RopCreateMessageRequest, .CodePageId = 0x0FFF, .FolderId = fid))->handle = logon;
-    add(&s, RopSetProperties, OUTPUT_OF(0), KEEP(arena, struct RopSetPropertiesRequest, .PropertyValueCount = (uint16_t)props.count,
-                                                 .PropertyValues = props.values));
+    add(&s, RopCreateMessage, 0, KEEP(arena, struct RopCreateMessageRequest, .CodePageId = 0x0FFF, .FolderId = fid))
+        ->handle = logon;
+    add(&s, RopSetProperties, OUTPUT_OF(0),
+        KEEP(arena, struct RopSetPropertiesRequest, .PropertyValueCount = (uint16_t)props.count,
+             .PropertyValues = props.values));
     add(&s, RopModifyRecipients, OUTPUT_OF(0), recipients(arena));
-    add(&s, RopSaveChangesMessage, OUTPUT_OF(0), KEEP(arena, struct RopSaveChangesMessageRequest, .SaveFlags = KEEP_OPEN_READ_WRITE));
+    add(&s, RopSaveChangesMessage, OUTPUT_OF(0),
+        KEEP(arena, struct RopSaveChangesMessageRequest, .SaveFlags = KEEP_OPEN_READ_WRITE));
     add(&s, RopRelease, OUTPUT_OF(0), NULL);
     return s;
 }

@@ -11,8 +11,8 @@ struct scene {
     size_t count;
 };
 /* Requests live in `arena`.  `logon` is the handle of the mailbox. */
-struct scene scene_light(TALLOC_CTX *arena, uint32_t folder);                   /* the folder's counts */
-struct scene scene_folder(TALLOC_CTX *arena, uint32_t logon, uint64_t fid);     /* opens it, for scene_light */
+struct scene scene_light(TALLOC_CTX *arena, uint32_t folder);               /* the folder's counts */
+struct scene scene_folder(TALLOC_CTX *arena, uint32_t logon, uint64_t fid); /* opens it, for scene_light */
 struct scene scene_page(TALLOC_CTX *arena, uint32_t logon, uint64_t fid);
 struct scene scene_message(TALLOC_CTX *arena, uint32_t logon, uint64_t fid, uint64_t mid);
 struct scene scene_save(TALLOC_CTX *arena, uint32_t logon, uint64_t fid, const struct mails *, uint32_t n);
