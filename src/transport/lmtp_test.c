@@ -223,6 +223,51 @@ static void pipelined_transactions_are_all_done(void **state)
     close(fd);
 }
 
+enum { CLIENTS = 8, MESSAGES_EACH = 15 };
+
+struct sender {
+    pthread_t thread;
+    unsigned port, delivered;
+};
+
+/* Without the fixture's arena, which belongs to the test's own thread. */
+static void *send_all(void *arg)
+{
+    struct sender *sender = arg;
+    const struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)sender->port),
+                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    FILE *file = fdopen(fd, "r+");
+    char line[512];
+    if (!file || connect(fd, (const struct sockaddr *)&address, sizeof address))
+        return NULL;
+    dprintf(fd, "LHLO x\r\n");
+    for (int i = 0; i < MESSAGES_EACH; i++)
+        dprintf(fd, "MAIL FROM:<c@example.com>\r\nRCPT TO:<alice@contoso.com>\r\nRCPT TO:<bob@contoso.com>\r\nDATA\r\n"
+                    "Subject: many\r\n\r\ntext\r\n.\r\n");
+    dprintf(fd, "QUIT\r\n");
+    while (fgets(line, sizeof line, file))
+        sender->delivered += strstr(line, "250 2.1.5 delivered") != NULL;
+    fclose(file);
+    return NULL;
+}
+
+static void many_clients_deliver_at_once(void **state)
+{
+    struct post *p = *state;
+    struct sender senders[CLIENTS];
+    for (size_t i = 0; i < CLIENTS; i++) {
+        senders[i] = (struct sender){ .port = transport_lmtp_port(p->transport) };
+        assert_int_equal(pthread_create(&senders[i].thread, NULL, send_all, &senders[i]), 0);
+    }
+    for (size_t i = 0; i < CLIENTS; i++) {
+        pthread_join(senders[i].thread, NULL);
+        assert_int_equal(senders[i].delivered, 2 * MESSAGES_EACH);
+    }
+    assert_int_equal(post_count(p, p->alice, INBOX), CLIENTS * MESSAGES_EACH);
+    assert_int_equal(post_count(p, p->bob, INBOX), CLIENTS * MESSAGES_EACH);
+}
+
 /* ---- limits ---- */
 
 static void a_message_that_is_too_large_is_read_and_refused(void **state)
@@ -459,6 +504,7 @@ int main(void)
         TEST(a_line_that_begins_with_a_dot_keeps_its_text),
         TEST(only_CRLF_dot_CRLF_ends_a_message),
         TEST(pipelined_transactions_are_all_done),
+        TEST(many_clients_deliver_at_once),
         TEST(a_message_that_is_too_large_is_read_and_refused),
         TEST(a_line_that_is_too_long_is_refused_and_the_session_goes_on),
         TEST(a_client_that_only_errs_is_left),

@@ -279,6 +279,8 @@ static void carry_out(struct transport *t, struct submission *s, bool again)
         ec = queue_remove(t->queue, s);
     if (ec || !s->filed)
         atomic_store(&t->left_over, true);
+    log_line(LOG_INFO, "transport", "submission %s: %u recipients%s%s", how.id, s->count,
+             has_failed(s) ? ", not all of them reached" : "", ec ? ", to be finished later" : "");
     talloc_free(arena);
 }
 
@@ -290,9 +292,9 @@ static enum ec prepare(struct transport *t, TALLOC_CTX *arena, const struct acco
     *s = (struct submission){ .id = guid_random(), .sender = sender->mailbox_guid, .created = filetime_now(),
                               .mailbox = store_mailbox_guid(store_message_store(message)),
                               .fid = store_message_fid(message), .mid = store_message_mid(message) };
-    if (!s->mid)
-        return ecMessageNotSaved;
-    enum ec ec = letter_load(arena, message, &s->letter);
+    enum ec ec = s->mid ? ecNone : store_message_save(message, false, &s->mid);
+    if (!ec)
+        ec = letter_load(arena, message, &s->letter);
     if (ec)
         return ec == ecTooBig ? ecMaxSubmissionExceeded : ec;
     if (letter_size(s->letter) > t->config.message_max)

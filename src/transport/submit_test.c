@@ -196,6 +196,18 @@ static void attachments_embedded_messages_and_named_properties_come_along(void *
     assert_string_equal(flag->str, "follow up");
 }
 
+static void what_was_not_saved_is_saved_by_submitting_it(void **state)
+{
+    struct post *p = *state;
+    struct draft d = draft(p, "unsaved");
+    to(&d, TO, "SMTP", "bob@contoso.com");
+    OK(transport_submit(p->transport, p->alice, d.message, 0));
+    talloc_free(d.message);
+    post_leave(d.st);
+    assert_int_equal(post_count(p, p->bob, INBOX), 1);
+    assert_int_equal(post_count(p, p->alice, SENT), 1);
+}
+
 /* ---- what is refused ---- */
 
 static void a_message_in_somebody_elses_name_is_refused(void **state)
@@ -477,6 +489,7 @@ int main(void)
         TEST(nobody_sees_who_got_a_blind_copy),
         TEST(who_is_named_twice_gets_one_copy),
         TEST(attachments_embedded_messages_and_named_properties_come_along),
+        TEST(what_was_not_saved_is_saved_by_submitting_it),
         TEST(a_message_in_somebody_elses_name_is_refused),
         TEST(one_of_the_senders_own_addresses_in_From_is_fine),
         TEST(a_message_for_nobody_is_refused),

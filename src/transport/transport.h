@@ -33,7 +33,7 @@ void transport_close(struct transport *);
 /* RopSubmitMessage, [MS-OXOMSG] 3.2.5.1.  The message's store is locked before and after, and unlocked while other
  * mailboxes are written.  ecNone: accepted, and on the disk; the sender hears of every recipient that could not be
  * reached.  Nothing has happened: ecSendAsDenied, ecNoRecipients, ecInvalidRecips, ecTooManyRecips,
- * ecMaxSubmissionExceeded, ecMessageNotSaved, or what the disk says. */
+ * ecMaxSubmissionExceeded, or what the disk says. */
 enum ec transport_submit(struct transport *, const struct account *sender, struct store_message *, unsigned flags);
 /* Finishes what is left in the queue, as at opening; what is under way is left alone. */
 enum ec transport_recover(struct transport *);
