@@ -797,6 +797,102 @@ static void a_wait_without_a_body_is_invalid(void **state)
     assert_int_equal(r.code, 12);
 }
 
+/* ---- many clients at once ---- */
+
+enum { CLIENTS = 4, EVENTS = 40 };
+
+static struct many {
+    struct world *w;
+    struct http_recorder *_Atomic recorder;      /* of the wait */
+    sem_t over, ready;
+    unsigned created;
+} many[CLIENTS];
+static struct http_transport telling_transport;
+
+static void write_and_tell(struct http_answer *answer, struct blob head, struct blob body, enum http_after after)
+{
+    plain_transport->write(answer, head, body, after);
+    for (unsigned i = 0; after != HTTP_GOES_ON && i < CLIENTS; i++)
+        if (many[i].recorder == (struct http_recorder *)answer)
+            sem_post(&many[i].over);
+}
+
+static void wait_in_thread(struct many *me, struct world *w, const struct client *c)
+{
+    struct http_recorder *recorder = http_recorder_new(w->f->arena);
+    me->recorder = recorder;
+    recorder->answer.transport = &telling_transport;
+    http_recorder_run(recorder, mapihttp_emsmdb, request_of(w, &(struct ask){
+        .type = "NotificationWait", .context = c->last.context, .body = BODY(w, NotificationWaitRequest, .Flags = 0) }));
+    sem_wait(&me->over);
+    pthread_mutex_lock(&recorder->answer.lock);                       /* until the one who told it has left it */
+    pthread_mutex_unlock(&recorder->answer.lock);
+    if (woken(w, recorder).EventPending != 1)
+        abort();
+}
+
+static unsigned created_in(struct world *w, const struct reply *r)
+{
+    const struct RopBuffer buffer = rops_of(w, r);
+    struct wire_in in = wire_in(w->f->arena, buffer.RopsList);
+    unsigned count = 0;
+    while (wire_left(&in) && *in.at == 0x2A) {
+        struct RopNotify n = { 0 };
+        wire_get_uint(&in, 1);
+        assert_true(wire_get(&in, &RopNotify_wire, &n));
+        count += (n.NotificationData.NotificationFlags & 0x8FFF) == (STORE_CREATED | 0x8000);
+    }
+    return count;
+}
+
+/* As Outlook does: waits, fetches, looks at something, and again; now and then a PING. */
+static void *watch_the_mailbox(void *arg)
+{
+    struct many *me = arg;
+    struct rop_fixture f = *me->w->f;
+    struct world w = *me->w;
+    f.arena = talloc_new(NULL);
+    w.f = &f;
+    struct client c = subscribed(&w);
+    sem_post(&me->ready);
+    while (me->created < EVENTS) {
+        wait_in_thread(me, &w, &c);
+        c.last = execute(&w, &c.last, execute_body(&w, NULL, NULL, c.logon));
+        me->created += created_in(&w, &c.last);
+        if (ASK(&w, .type = "PING", .context = c.last.context).code != 0)
+            abort();
+    }
+    if (ASK(&w, .type = "Disconnect", .context = c.last.context, .sequence = c.last.sequence,
+            .body = BODY(&w, DisconnectRequest, .AuxiliaryBufferSize = 0)).code != 0)
+        abort();
+    talloc_free(f.arena);
+    return NULL;
+}
+
+static void many_clients_hear_of_every_message(void **state)
+{
+    struct world *w = world_with(state, (struct mapihttp_config){ .slow_ms = 1 });
+    struct http_recorder *model = http_recorder_new(w->f->arena);
+    pthread_t threads[CLIENTS];
+    plain_transport = model->answer.transport;
+    telling_transport = *plain_transport;
+    telling_transport.write = write_and_tell;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        many[i] = (struct many){ .w = w };
+        sem_init(&many[i].over, 0, 0);
+        sem_init(&many[i].ready, 0, 0);
+        pthread_create(&threads[i], NULL, watch_the_mailbox, &many[i]);
+        sem_wait(&many[i].ready);
+    }
+    for (unsigned i = 0; i < EVENTS; i++)
+        rop_message(w->f, STORE_FID(SPECIAL_INBOX), "news");
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(many[i].created, EVENTS);
+    }
+    assert_int_equal(mapihttp_contexts(w->m), 0);
+}
+
 /* ---- the address book endpoint ---- */
 
 static void the_address_book_has_contexts_of_its_own(void **state)
@@ -864,6 +960,7 @@ int main(void)
         ROP_TEST(a_server_that_stops_ends_the_waits),
         ROP_TEST(a_waiting_context_does_not_expire_and_is_fresh_afterwards),
         ROP_TEST(a_wait_without_a_body_is_invalid),
+        ROP_TEST(many_clients_hear_of_every_message),
         ROP_TEST(the_address_book_has_contexts_of_its_own),
         ROP_TEST(a_bind_that_fails_begins_nothing),
     };
