@@ -51,11 +51,11 @@ static struct cmdlet_result run_here(TALLOC_CTX *arena, const struct program *p,
         .account_changed = cmdlet_store_changed, .working_auth = ORG_BASIC, .width = shell_width(&p->shell),
         .ask = p->can_ask ? shell_ask : NULL, .ask_arg = (void *)&p->shell,
     };
-    TALLOC_CTX *opened = talloc_new(arena);
+    TALLOC_CTX *opened = talloc_new(arena);      /* what was opened last goes first */
     const char *why = NULL;
     if (org_open(&context.org, opened, p->data_dir, NULL))
         why = org_error();
-    else if (directory_open(&context.directory, context.org, context.org))
+    else if (directory_open(&context.directory, opened, context.org))
         why = directory_refusal();
     if (why)
         return (struct cmdlet_result){ "", talloc_asprintf(arena, "%s\n", why), 1 };

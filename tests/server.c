@@ -119,15 +119,23 @@ static int wait_for_end(struct server *s)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* No process: kill(0) would end the test and whoever has started it. */
+static void end(struct server *s, int signal)
+{
+    if (s->pid <= 0)
+        fail_msg("the server does not run: an earlier test has left it stopped");
+    kill(s->pid, signal);
+}
+
 int server_stop(struct server *s)
 {
-    kill(s->pid, SIGTERM);
+    end(s, SIGTERM);
     return wait_for_end(s);
 }
 
 void server_kill(struct server *s)
 {
-    kill(s->pid, SIGKILL);
+    end(s, SIGKILL);
     wait_for_end(s);
 }
 
