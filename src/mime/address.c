@@ -11,9 +11,9 @@ static const struct role_tags {
 } roles[] = {
     [ROLE_SENDER] = { PidTagSenderName, PidTagSenderEntryId, PidTagSenderSearchKey, PidTagSenderAddressType,
                       PidTagSenderEmailAddress, PidTagSenderSmtpAddress },
-    [ROLE_SENT_REPRESENTING] = { PidTagSentRepresentingName, PidTagSentRepresentingEntryId, PidTagSentRepresentingSearchKey,
-                                 PidTagSentRepresentingAddressType, PidTagSentRepresentingEmailAddress,
-                                 PidTagSentRepresentingSmtpAddress },
+    [ROLE_SENT_REPRESENTING] = { PidTagSentRepresentingName, PidTagSentRepresentingEntryId,
+                                 PidTagSentRepresentingSearchKey, PidTagSentRepresentingAddressType,
+                                 PidTagSentRepresentingEmailAddress, PidTagSentRepresentingSmtpAddress },
     [ROLE_RECEIVED_BY] = { PidTagReceivedByName, PidTagReceivedByEntryId, PidTagReceivedBySearchKey,
                            PidTagReceivedByAddressType, PidTagReceivedByEmailAddress, PidTagReceivedBySmtpAddress },
     [ROLE_RECEIVED_REPRESENTING] = { PidTagReceivedRepresentingName, PidTagReceivedRepresentingEntryId,
@@ -40,7 +40,10 @@ void mime_set_person(struct letter_props *props, enum mime_role role, const stru
     letter_set(props, P_BIN(tags->search_key, address_search_key(props->owner, p->address_type, p->address)));
 }
 
-static bool has_at(const char *address) { return address && strchr(address, '@'); }
+static bool has_at(const char *address)
+{
+    return address && strchr(address, '@');
+}
 
 /* What is missing is taken from the EntryID. */
 static bool person_of(TALLOC_CTX *arena, struct mime_person *p, struct blob entry_id)
@@ -97,7 +100,7 @@ void mime_set_recipient(struct letter_recipient *r, const struct mime_person *p)
         P_BIN(PidTagEntryId, id),
         P_BIN(PidTagRecipientEntryId, id),
         P_BIN(PidTagSearchKey, address_search_key(r->props.owner, p->address_type, p->address)),
-        P_I32(PidTagRecipientFlags, 1),          /* [MS-OXOCAL] 2.2.3.10.1: recipSendable */
+        P_I32(PidTagRecipientFlags, 1), /* [MS-OXOCAL] 2.2.3.10.1: recipSendable */
         P_I32(PidTagRecipientTrackStatus, 0),
         P_BOOL(PidTagSendRichInfo, strcmp(p->address_type, "EX") == 0),
     };

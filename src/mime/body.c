@@ -147,14 +147,14 @@ static char *unflowed(TALLOC_CTX *arena, const char *text, bool delete_space)
 {
     struct buf out;
     buf_init(&out, arena);
-    size_t open = SIZE_MAX;                      /* depth of the paragraph that goes on */
+    size_t open = SIZE_MAX; /* depth of the paragraph that goes on */
     for (const char *at = text, *next; *at; at = next) {
         const char *end = strchrnul(at, '\n');
         next = *end ? end + 1 : end;
         end -= end > at && end[-1] == '\r';
         const size_t depth = quote_depth(at);
         const char *line = at + depth;
-        line += line < end && *line == ' ';                            /* stuffed */
+        line += line < end && *line == ' '; /* stuffed */
         const bool signature = end - line == 3 && memcmp(line, "-- ", 3) == 0;
         if (open != SIZE_MAX && (depth != open || signature))
             buf_add(&out, "\n", 1);
@@ -174,8 +174,8 @@ static char *unflowed(TALLOC_CTX *arena, const char *text, bool delete_space)
 static char *plain_of(struct reader *reader, GMimePart *part, unsigned *codepage)
 {
     const char *format = parameter(GMIME_OBJECT(part), "format"), *delsp = parameter(GMIME_OBJECT(part), "delsp");
-    const struct decoded d = decode_text(reader->arena, parameter(GMIME_OBJECT(part), "charset"),
-                                         text_bytes(reader->arena, part));
+    const struct decoded d =
+        decode_text(reader->arena, parameter(GMIME_OBJECT(part), "charset"), text_bytes(reader->arena, part));
     *codepage = d.codepage;
     if (format && strcasecmp(format, "flowed") == 0)
         return unflowed(reader->arena, d.text, delsp && strcasecmp(delsp, "yes") == 0);
@@ -234,7 +234,8 @@ static const char *parameter_of_field(TALLOC_CTX *arena, GMimeObject *object, co
 {
     const char *raw = raw_field(object, field);
     const char *parameters = raw ? strchr(raw, ';') : NULL;
-    GMimeParamList *list = parameters ? g_mime_param_list_parse(mime_options(), join_words(arena, parameters + 1)) : NULL;
+    GMimeParamList *list =
+        parameters ? g_mime_param_list_parse(mime_options(), join_words(arena, parameters + 1)) : NULL;
     GMimeParam *p = list ? g_mime_param_list_get_parameter(list, name) : NULL;
     const char *value = p ? talloc_strdup(arena, g_mime_param_get_value(p)) : NULL;
     if (list)
@@ -259,7 +260,7 @@ static bool take_text(struct reader *reader, GMimePart *part, struct place place
         return false;
     if (html && !reader->html && (!named || !reader->plain)) {
         if (reader->plain && !place.in_alternative && !place.in_related)
-            return false;                        /* a second text of another kind: its own file */
+            return false; /* a second text of another kind: its own file */
         take_html(reader, part);
         return true;
     }
@@ -282,7 +283,7 @@ static char *base_name(TALLOC_CTX *arena, const char *name)
     char *slash = strrchr(clean, '/'), *backslash = strrchr(clean, '\\');
     char *base = MAX(slash, backslash) ? MAX(slash, backslash) + 1 : clean;
     size_t length = strlen(base);
-    if (length > 255) {                          /* the end has the extension */
+    if (length > 255) { /* the end has the extension */
         base += length - 255;
         while (((unsigned char)*base & 0xC0) == 0x80)
             base++;
@@ -292,13 +293,15 @@ static char *base_name(TALLOC_CTX *arena, const char *name)
 
 static const char *extension_of_type(const char *tag)
 {
-    static const struct { const char *tag, *extension; } known[] = {
-        { "text/plain", ".txt" },      { "text/html", ".htm" },       { "text/calendar", ".ics" },
-        { "text/x-vcard", ".vcf" },    { "text/vcard", ".vcf" },      { "text/csv", ".csv" },
-        { "text/xml", ".xml" },        { "application/xml", ".xml" }, { "application/pdf", ".pdf" },
-        { "application/zip", ".zip" }, { "image/jpeg", ".jpg" },      { "image/jpg", ".jpg" },
-        { "image/gif", ".gif" },       { "image/png", ".png" },       { "image/bmp", ".bmp" },
-        { "image/svg+xml", ".svg" },   { "message/rfc822", ".eml" },  { "application/pgp-signature", ".asc" },
+    static const struct {
+        const char *tag, *extension;
+    } known[] = {
+        { "text/plain", ".txt" },         { "text/html", ".htm" },           { "text/calendar", ".ics" },
+        { "text/x-vcard", ".vcf" },       { "text/vcard", ".vcf" },          { "text/csv", ".csv" },
+        { "text/xml", ".xml" },           { "application/xml", ".xml" },     { "application/pdf", ".pdf" },
+        { "application/zip", ".zip" },    { "image/jpeg", ".jpg" },          { "image/jpg", ".jpg" },
+        { "image/gif", ".gif" },          { "image/png", ".png" },           { "image/bmp", ".bmp" },
+        { "image/svg+xml", ".svg" },      { "message/rfc822", ".eml" },      { "application/pgp-signature", ".asc" },
         { "application/msword", ".doc" }, { "application/ms-tnef", ".dat" },
     };
     for (size_t i = 0; i < COUNTOF(known); i++)
@@ -320,7 +323,8 @@ static const char *name_of(struct reader *reader, GMimeObject *object, const cha
     return talloc_asprintf(reader->arena, "ATT%05u%s", ++reader->unnamed, extension_of_type(tag));
 }
 
-static void set_header(struct reader *reader, struct letter_props *props, GMimeObject *object, const char *header, uint32_t tag)
+static void set_header(struct reader *reader, struct letter_props *props, GMimeObject *object, const char *header,
+                       uint32_t tag)
 {
     const char *value = raw_field(object, header);
     if (!value)
@@ -363,8 +367,8 @@ static void attach_part(struct reader *reader, GMimePart *part, bool in_related)
     const char *tag = mime_tag(reader->arena, object), *charset = parameter(object, "charset");
     const bool text = text_is_prefix(tag, "text/");
     struct letter_attachment *a = attach(reader, object, tag, name_of(reader, object, tag));
-    letter_set(&a->props, P_BIN(PidTagAttachDataBinary, text ? text_bytes(reader->arena, part)
-                                                             : part_bytes(reader->arena, part)));
+    letter_set(&a->props,
+               P_BIN(PidTagAttachDataBinary, text ? text_bytes(reader->arena, part) : part_bytes(reader->arena, part)));
     if (charset && *charset && text)
         letter_set(&a->props, P_STR(PidTagTextAttachmentCharset, clean_text(reader->arena, charset)));
     if (in_related)
@@ -390,8 +394,12 @@ static void attach_message(struct reader *reader, GMimeMessagePart *part)
         attach_whole(reader, GMIME_OBJECT(part));
         return;
     }
-    struct reader inner = { .arena = reader->arena, .context = reader->context, .letter = letter_new(reader->arena),
-                            .options = reader->options, .parts = reader->parts, .embedded = reader->embedded + 1 };
+    struct reader inner = { .arena = reader->arena,
+                            .context = reader->context,
+                            .letter = letter_new(reader->arena),
+                            .options = reader->options,
+                            .parts = reader->parts,
+                            .embedded = reader->embedded + 1 };
     read_message(&inner, message);
     const char *subject = letter_text(&inner.letter->props, PidTagSubject);
     struct letter_attachment *a = attach(reader, GMIME_OBJECT(part), "message/rfc822",
@@ -517,7 +525,7 @@ static int hex_digit(char c)
 static char *reference_at(TALLOC_CTX *arena, const char *at)
 {
     enum { ID_MAX = 512 };
-    char *id = talloc_strndup(arena, at, ID_MAX), *put = id;           /* talloc_strndup looks no further */
+    char *id = talloc_strndup(arena, at, ID_MAX), *put = id; /* talloc_strndup looks no further */
     id[strcspn(id, "\"'<> \t\r\n)\\")] = 0;
     for (const char *c = id; *c; c++)
         if (*c == '%' && hex_digit(c[1]) >= 0 && hex_digit(c[2]) >= 0) {

@@ -41,7 +41,7 @@ const char *charset_of_codepage(unsigned codepage)
 bool is_ascii(struct blob bytes)
 {
     for (size_t i = 0; i < bytes.size; i++)
-        if (bytes.data[i] >= 0x80 || bytes.data[i] == 0x1B)            /* ESC: ISO-2022 */
+        if (bytes.data[i] >= 0x80 || bytes.data[i] == 0x1B) /* ESC: ISO-2022 */
             return false;
     return true;
 }
@@ -69,8 +69,8 @@ static struct blob without_zeros(TALLOC_CTX *arena, struct blob bytes)
 static bool is_really_utf8(const char *charset, struct blob bytes)
 {
     const unsigned codepage = codepage_of_charset(charset);
-    return (!charset || !*charset || codepage == CP_ASCII || codepage == CP_UTF8 || !codepage) &&
-           !is_ascii(bytes) && utf8_is_valid(bytes.data, bytes.size);
+    return (!charset || !*charset || codepage == CP_ASCII || codepage == CP_UTF8 || !codepage) && !is_ascii(bytes) &&
+           utf8_is_valid(bytes.data, bytes.size);
 }
 
 /* What is called ISO-8859-1 or ASCII and uses the places that are empty there is of Windows. */
@@ -87,7 +87,8 @@ static unsigned widened(unsigned codepage, struct blob bytes)
 struct decoded decode_text(TALLOC_CTX *arena, const char *charset, struct blob bytes)
 {
     struct decoded d = { .bytes = is_wide(charset) ? bytes : without_zeros(arena, bytes) };
-    if (d.bytes.size >= 3 && memcmp(d.bytes.data, "\xEF\xBB\xBF", 3) == 0 && utf8_is_valid(d.bytes.data, d.bytes.size)) {
+    if (d.bytes.size >= 3 && memcmp(d.bytes.data, "\xEF\xBB\xBF", 3) == 0 &&
+        utf8_is_valid(d.bytes.data, d.bytes.size)) {
         d.bytes = BLOB_OF(d.bytes.data + 3, d.bytes.size - 3);
         charset = "utf-8";
     }
@@ -122,8 +123,12 @@ struct blob encode_text(TALLOC_CTX *arena, unsigned *codepage, const char *text)
 
 static int base64_digit(uint8_t c)
 {
-    return c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52
-         : c == '+' ? 62 : c == '/' ? 63 : -1;
+    return c >= 'A' && c <= 'Z'   ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : -1;
 }
 
 /* The library gives up where padding is missing, or stands in the middle. */

@@ -14,7 +14,8 @@ enum { PidLidFlagRequest = 0x8530, FOLLOWUP_FLAGGED = 2, CONVERSATION_HEADER = 2
 char *clean_text(TALLOC_CTX *arena, const char *text)
 {
     const size_t length = strlen(text);
-    char *clean = utf8_is_valid(text, length) ? talloc_strdup(arena, text) : utf8_of_charset(arena, "utf-8", text, length);
+    char *clean =
+        utf8_is_valid(text, length) ? talloc_strdup(arena, text) : utf8_of_charset(arena, "utf-8", text, length);
     for (char *c = clean; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7F)
             *c = ' ';
@@ -56,7 +57,10 @@ typedef void read_field(struct reader *, const char *raw, const char *name, uint
 #define FIELD(how) static void read_##how(struct reader *reader, const char *raw, const char *name, uint32_t tag)
 #define UNUSED (void)name, (void)tag
 
-static struct letter_props *props_of(struct reader *reader) { return &reader->letter->props; }
+static struct letter_props *props_of(struct reader *reader)
+{
+    return &reader->letter->props;
+}
 
 FIELD(text)
 {
@@ -139,7 +143,9 @@ FIELD(x_priority)
 
 FIELD(sensitivity)
 {
-    static const struct word words[] = { { "normal", 0 }, { "personal", 1 }, { "private", 2 }, { "company-confidential", 3 } };
+    static const struct word words[] = {
+        { "normal", 0 }, { "personal", 1 }, { "private", 2 }, { "company-confidential", 3 }
+    };
     UNUSED;
     read_word(reader, raw, tag, words, COUNTOF(words));
 }
@@ -314,7 +320,10 @@ static void read_times(struct reader *reader, GMimeMessage *message)
 
 static void read_people(struct reader *reader, GMimeMessage *message)
 {
-    static const struct { const char *name; uint32_t type; } kinds[] = { { "To", 1 }, { "Cc", 2 }, { "Bcc", 3 } };
+    static const struct {
+        const char *name;
+        uint32_t type;
+    } kinds[] = { { "To", 1 }, { "Cc", 2 }, { "Bcc", 3 } };
     GMimeHeaderList *list = g_mime_object_get_header_list(GMIME_OBJECT(message));
     const int count = g_mime_header_list_get_count(list);
     read_sender(reader, first_raw(message, "From"), first_raw(message, "Sender"));

@@ -11,10 +11,10 @@ struct layout {
     struct buf out;
     htmlParserCtxtPtr parser;
     unsigned depth, hidden, preformatted, lists;
-    unsigned breaks;                             /* line breaks that are due before the next text */
-    bool space;                                  /* and a blank */
-    char *link;                                  /* of the <a> that is open */
-    size_t link_at;                              /* where its text begins */
+    unsigned breaks; /* line breaks that are due before the next text */
+    bool space;      /* and a blank */
+    char *link;      /* of the <a> that is open */
+    size_t link_at;  /* where its text begins */
 };
 
 /* How an element is laid out: line breaks before and after it. */
@@ -23,14 +23,15 @@ static const struct element {
     uint8_t breaks;
     bool hidden;
 } elements[] = {
-    { "p", 2, false },       { "h1", 2, false },      { "h2", 2, false },     { "h3", 2, false },    { "h4", 2, false },
-    { "h5", 2, false },      { "h6", 2, false },      { "ul", 1, false },     { "ol", 1, false },    { "dl", 1, false },
-    { "blockquote", 2, false }, { "pre", 2, false },  { "table", 1, false },  { "tr", 1, false },    { "div", 1, false },
-    { "li", 1, false },      { "dt", 1, false },      { "dd", 1, false },     { "center", 1, false }, { "form", 1, false },
-    { "address", 1, false }, { "section", 1, false }, { "article", 1, false }, { "header", 1, false }, { "footer", 1, false },
-    { "caption", 1, false }, { "fieldset", 1, false }, { "legend", 1, false }, { "body", 0, false },
-    { "script", 0, true },   { "style", 0, true },    { "title", 0, true },   { "head", 0, true },   { "noframes", 0, true },
-    { "template", 0, true }, { "object", 0, false },
+    { "p", 2, false },       { "h1", 2, false },      { "h2", 2, false },         { "h3", 2, false },
+    { "h4", 2, false },      { "h5", 2, false },      { "h6", 2, false },         { "ul", 1, false },
+    { "ol", 1, false },      { "dl", 1, false },      { "blockquote", 2, false }, { "pre", 2, false },
+    { "table", 1, false },   { "tr", 1, false },      { "div", 1, false },        { "li", 1, false },
+    { "dt", 1, false },      { "dd", 1, false },      { "center", 1, false },     { "form", 1, false },
+    { "address", 1, false }, { "section", 1, false }, { "article", 1, false },    { "header", 1, false },
+    { "footer", 1, false },  { "caption", 1, false }, { "fieldset", 1, false },   { "legend", 1, false },
+    { "body", 0, false },    { "script", 0, true },   { "style", 0, true },       { "title", 0, true },
+    { "head", 0, true },     { "noframes", 0, true }, { "template", 0, true },    { "object", 0, false },
 };
 
 static const struct element *element_named(const char *name)
@@ -80,7 +81,8 @@ static void open_link(struct layout *l, const xmlChar **attributes)
 {
     const char *target = attribute(attributes, "href");
     TALLOC_FREE(l->link);
-    if (target && (text_is_prefix(target, "http:") || text_is_prefix(target, "https:") || text_is_prefix(target, "mailto:"))) {
+    if (target &&
+        (text_is_prefix(target, "http:") || text_is_prefix(target, "https:") || text_is_prefix(target, "mailto:"))) {
         l->link = clean_text(l->out.owner, target);
         l->link_at = l->out.size;
     }
@@ -138,7 +140,7 @@ static void on_open(void *arg, const xmlChar *xml_name, const xmlChar **attribut
     struct layout *l = arg;
     const char *name = (const char *)xml_name;
     const struct element *e = element_named(name);
-    if (++l->depth > NESTING_MAX) {              /* closing tags search through all that is open */
+    if (++l->depth > NESTING_MAX) { /* closing tags search through all that is open */
         xmlStopParser(l->parser);
         return;
     }
@@ -226,8 +228,11 @@ static char *tidied(TALLOC_CTX *owner, const char *text)
 
 char *mime_text_of_html(TALLOC_CTX *owner, const char *html)
 {
-    htmlSAXHandler handler = { .startElement = on_open, .endElement = on_close, .characters = on_text,
-                               .ignorableWhitespace = on_text, .cdataBlock = NULL };
+    htmlSAXHandler handler = { .startElement = on_open,
+                               .endElement = on_close,
+                               .characters = on_text,
+                               .ignorableWhitespace = on_text,
+                               .cdataBlock = NULL };
     TALLOC_CTX *arena = talloc_new(owner);
     struct layout l = { 0 };
     const size_t length = MIN(strlen(html), (size_t)HTML_TEXT_MAX);

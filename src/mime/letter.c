@@ -50,7 +50,8 @@ struct letter *letter_share(TALLOC_CTX *owner, const struct letter *from)
     struct letter *letter = letter_new(owner);
     share_props(owner, &from->props, &letter->props);
     for (uint32_t i = 0; i < from->recipient_count; i++)
-        share_props(owner, &from->recipients[i]->props, &letter_recipient_add(letter, from->recipients[i]->type)->props);
+        share_props(owner, &from->recipients[i]->props,
+                    &letter_recipient_add(letter, from->recipients[i]->type)->props);
     for (uint32_t i = 0; i < from->attachment_count; i++) {
         struct letter_attachment *a = letter_attachment_add(letter);
         share_props(owner, &from->attachments[i]->props, &a->props);

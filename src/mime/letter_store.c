@@ -14,32 +14,29 @@ struct range {
     bool travels;
 };
 static const struct range of_messages[] = {
-    { 0x0E1D, 0x0E1D, true },                    /* PidTagNormalizedSubject */
-    { 0x0E1F, 0x0E1F, true },                    /* PidTagRtfInSync */
-    { 0x0E00, 0x0FFF, false },
-    { 0x1081, 0x1082, false },                   /* what the sender did with it: PidTagLastVerbExecuted */
-    { 0x1090, 0x1095, false },                   /* the sender's own flags */
-    { 0x3000, 0x3000, false },
-    { 0x3007, 0x3008, false },                   /* the copy has times of its own */
-    { 0x3010, 0x3010, false },                   /* PidTagTargetEntryId */
-    { 0x3013, 0x3013, false },                   /* PidTagConversationId is made from the others */
-    { 0x3018, 0x301E, false },                   /* retention is the mailbox's */
-    { 0x3FEA, 0x3FEF, false },                   /* PidTagDeferredSendTime and its like are for the sender's server */
-    { 0x3FF8, 0x3FFB, false },                   /* PidTagCreatorName and its like */
-    { 0x5909, 0x5909, true },                    /* PidTagMessageEditorFormat */
-    { 0x5D01, 0x5D0A, true },                    /* SMTP addresses of sender and receiver */
-    { 0x5800, 0x67FF, false },
-    { 0x7C00, 0x7FFF, false },
+    { 0x0E1D, 0x0E1D, true },                             /* PidTagNormalizedSubject */
+    { 0x0E1F, 0x0E1F, true },                             /* PidTagRtfInSync */
+    { 0x0E00, 0x0FFF, false }, { 0x1081, 0x1082, false }, /* what the sender did with it: PidTagLastVerbExecuted */
+    { 0x1090, 0x1095, false },                            /* the sender's own flags */
+    { 0x3000, 0x3000, false }, { 0x3007, 0x3008, false }, /* the copy has times of its own */
+    { 0x3010, 0x3010, false },                            /* PidTagTargetEntryId */
+    { 0x3013, 0x3013, false },                            /* PidTagConversationId is made from the others */
+    { 0x3018, 0x301E, false },                            /* retention is the mailbox's */
+    { 0x3FEA, 0x3FEF, false }, /* PidTagDeferredSendTime and its like are for the sender's server */
+    { 0x3FF8, 0x3FFB, false }, /* PidTagCreatorName and its like */
+    { 0x5909, 0x5909, true },  /* PidTagMessageEditorFormat */
+    { 0x5D01, 0x5D0A, true },  /* SMTP addresses of sender and receiver */
+    { 0x5800, 0x67FF, false }, { 0x7C00, 0x7FFF, false },
 };
 static const struct range of_attachments[] = {
     { 0x0E00, 0x0FFF, false },
     { 0x5800, 0x67FF, false },
-    { 0x7FFA, 0x7FFF, true },                    /* PidTagAttachmentHidden and its like */
+    { 0x7FFA, 0x7FFF, true }, /* PidTagAttachmentHidden and its like */
     { 0x7C00, 0x7FFF, false },
 };
 static const struct range of_recipients[] = {
-    { 0x3000, 0x3000, false },                   /* PidTagRowid */
-    { 0x0E0F, 0x0E0F, false },                   /* PidTagResponsibility */
+    { 0x3000, 0x3000, false }, /* PidTagRowid */
+    { 0x0E0F, 0x0E0F, false }, /* PidTagResponsibility */
     { 0x6600, 0x67FF, false },
 };
 
@@ -54,15 +51,18 @@ static bool travels(const struct range *ranges, size_t count, uint32_t tag)
 
 /* ---- out of a mailbox ---- */
 
-typedef enum ec values_get(TALLOC_CTX *, void *object, const uint32_t *tags, uint32_t count, size_t limit, struct prop *);
+typedef enum ec values_get(TALLOC_CTX *, void *object, const uint32_t *tags, uint32_t count, size_t limit,
+                           struct prop *);
 typedef enum ec values_set(void *object, const struct prop *, uint32_t count, enum ec *results);
 
-static enum ec message_get(TALLOC_CTX *arena, void *m, const uint32_t *tags, uint32_t count, size_t limit, struct prop *out)
+static enum ec message_get(TALLOC_CTX *arena, void *m, const uint32_t *tags, uint32_t count, size_t limit,
+                           struct prop *out)
 {
     return store_message_get(arena, m, tags, count, limit, out);
 }
 
-static enum ec attachment_get(TALLOC_CTX *arena, void *a, const uint32_t *tags, uint32_t count, size_t limit, struct prop *out)
+static enum ec attachment_get(TALLOC_CTX *arena, void *a, const uint32_t *tags, uint32_t count, size_t limit,
+                              struct prop *out)
 {
     return store_attachment_get(arena, a, tags, count, limit, out);
 }
@@ -104,7 +104,7 @@ static enum ec load_props(struct letter_props *props, struct store *st, values_g
         return ec;
     for (uint32_t i = 0; i < kept; i++) {
         const bool error = PROP_TYPE(values[i].tag) == PtypErrorCode;
-        values[i] = prop_copy(props->owner, &values[i]);          /* the letter outlives what the message has open */
+        values[i] = prop_copy(props->owner, &values[i]); /* the letter outlives what the message has open */
         if (error && values[i].u32 == (uint32_t)ecNotEnoughMemory)
             return ecTooBig;
         if (!error && PROP_ID(values[i].tag) >= NAMED_FIRST)

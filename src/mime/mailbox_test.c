@@ -114,8 +114,10 @@ static void a_message_in_a_mailbox_becomes_mail_and_is_read_again(void **state)
 /* [MS-OXPROPS] 1.3.3: what belongs to the mailbox stays there. */
 static void a_letter_leaves_the_mailboxs_own_properties_behind(void **state)
 {
-    static const uint32_t own[] = { PidTagMid, PidTagEntryId, PidTagChangeKey, PidTagSourceKey, PidTagMessageFlags, PidTagMessageSize,
-                                    PidTagCreationTime, PidTagDisplayTo, PidTagDeleteAfterSubmit, PidTagParentEntryId };
+    static const uint32_t own[] = { PidTagMid,          PidTagEntryId,      PidTagChangeKey,
+                                    PidTagSourceKey,    PidTagMessageFlags, PidTagMessageSize,
+                                    PidTagCreationTime, PidTagDisplayTo,    PidTagDeleteAfterSubmit,
+                                    PidTagParentEntryId };
     struct store_fixture *f = *state;
     struct store_message *message;
     struct letter *letter;

@@ -5,9 +5,9 @@
 
 struct mbox {
     FILE *file;
-    char *line;                                  /* getline's */
+    char *line; /* getline's */
     size_t room;
-    ssize_t length;                              /* of a From line that was read ahead; -1: none, or the end */
+    ssize_t length; /* of a From line that was read ahead; -1: none, or the end */
     uint64_t position;
     bool started;
 };
@@ -27,7 +27,10 @@ struct mbox *mbox_new(TALLOC_CTX *owner, FILE *file)
     return mbox;
 }
 
-uint64_t mbox_position(const struct mbox *mbox) { return mbox->position; }
+uint64_t mbox_position(const struct mbox *mbox)
+{
+    return mbox->position;
+}
 
 static bool next_line(struct mbox *mbox)
 {
@@ -36,7 +39,10 @@ static bool next_line(struct mbox *mbox)
     return mbox->length >= 0;
 }
 
-static bool is_from_line(const char *line) { return strncmp(line, "From ", 5) == 0; }
+static bool is_from_line(const char *line)
+{
+    return strncmp(line, "From ", 5) == 0;
+}
 
 static void add_line(struct buf *message, const char *line, size_t length)
 {

@@ -13,8 +13,14 @@
 #define HEAD "From: Carol <carol@example.com>\r\nTo: alice@contoso.com\r\nDate: Mon, 23 Nov 2026 10:00:00 +0100\r\n"
 #define MIXED HEAD "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
 
-static int open_arena(void **state) { return (*state = talloc_new(NULL)) ? 0 : 1; }
-static int close_arena(void **state) { return talloc_free(*state); }
+static int open_arena(void **state)
+{
+    return (*state = talloc_new(NULL)) ? 0 : 1;
+}
+static int close_arena(void **state)
+{
+    return talloc_free(*state);
+}
 
 static bool resolve(void *arg, TALLOC_CTX *arena, const char *smtp, struct mime_person *out)
 {
@@ -56,9 +62,20 @@ static const char *written(TALLOC_CTX *arena, const struct letter *letter)
 
 static void a_subject_is_split_into_its_prefix_and_the_rest(void **state)
 {
-    static const struct { const char *subject, *prefix; } cases[] = {
-        { "RE: lunch", "RE: " }, { "Fwd: lunch", "Fwd: " }, { "AW: RE: x", "AW: " }, { "Ответ: x", "" }, { "回复: x", "回复: " },
-        { "RE:lunch", "" }, { "Note: x", "" }, { ": x", "" }, { "1a: x", "" }, { "RE: ", "RE: " }, { "", "" },
+    static const struct {
+        const char *subject, *prefix;
+    } cases[] = {
+        { "RE: lunch", "RE: " },
+        { "Fwd: lunch", "Fwd: " },
+        { "AW: RE: x", "AW: " },
+        { "Ответ: x", "" },
+        { "回复: x", "回复: " },
+        { "RE:lunch", "" },
+        { "Note: x", "" },
+        { ": x", "" },
+        { "1a: x", "" },
+        { "RE: ", "RE: " },
+        { "", "" },
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
         struct letter *letter = letter_new(*state);
@@ -71,9 +88,11 @@ static void a_subject_is_split_into_its_prefix_and_the_rest(void **state)
 
 static void encoded_words_become_text(void **state)
 {
-    static const struct { const char *encoded, *decoded; } cases[] = {
-        { "=?utf-8?B?QQ==?= =?utf-8?B?Qg==?=", "AB" },                 /* padding in the middle of a run */
-        { "=?utf-8?B?4oI=?= =?utf-8?B?rA==?=", "€" },                  /* a character in two words */
+    static const struct {
+        const char *encoded, *decoded;
+    } cases[] = {
+        { "=?utf-8?B?QQ==?= =?utf-8?B?Qg==?=", "AB" }, /* padding in the middle of a run */
+        { "=?utf-8?B?4oI=?= =?utf-8?B?rA==?=", "€" },  /* a character in two words */
         { "=?utf-8?Q?a_b=3D?= c", "a b= c" },
         { "=?ISO-8859-1*en?q?caf=E9?=", "café" },
         { "=?utf-8?q?a?=b=?utf-8?q?c?=", "abc" },
@@ -83,7 +102,8 @@ static void encoded_words_become_text(void **state)
         { "caf\xC3\xA9", "café" },
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
-        const struct letter *letter = read_text(*state, talloc_asprintf(*state, "Subject: %s\r\n\r\n", cases[i].encoded));
+        const struct letter *letter =
+            read_text(*state, talloc_asprintf(*state, "Subject: %s\r\n\r\n", cases[i].encoded));
         assert_string_equal(text(letter, PidTagSubject), cases[i].decoded);
     }
 }
@@ -91,7 +111,10 @@ static void encoded_words_become_text(void **state)
 /* [MS-OXCMAIL] 2.2.3.2.5: Importance, then Priority, then X-Priority, then X-MSMail-Priority */
 static void importance_is_said_in_four_ways_of_which_the_first_counts(void **state)
 {
-    static const struct { const char *fields; uint32_t importance; } cases[] = {
+    static const struct {
+        const char *fields;
+        uint32_t importance;
+    } cases[] = {
         { "", 1 },
         { "Importance: high\r\n", 2 },
         { "X-Priority: 1 (Highest)\r\n", 2 },
@@ -109,11 +132,15 @@ static void importance_is_said_in_four_ways_of_which_the_first_counts(void **sta
 
 static void fields_become_properties(void **state)
 {
-    const struct letter *letter = read_text(*state, HEAD
-        "Message-ID: <one@example.com>\r\nIn-Reply-To: <zero@example.com>\r\nReferences: <a@example.com>\r\n <zero@example.com>\r\n"
-        "Sensitivity: Company-Confidential\r\nX-Auto-Response-Suppress: OOF, AutoReply\r\nReply-By: Tue, 24 Nov 2026 10:00:00 GMT\r\n"
+    const struct letter *letter = read_text(
+        *state, HEAD
+        "Message-ID: <one@example.com>\r\nIn-Reply-To: <zero@example.com>\r\nReferences: <a@example.com>\r\n "
+        "<zero@example.com>\r\n"
+        "Sensitivity: Company-Confidential\r\nX-Auto-Response-Suppress: OOF, AutoReply\r\nReply-By: Tue, 24 Nov 2026 "
+        "10:00:00 GMT\r\n"
         "List-Unsubscribe: <mailto:off@example.com>\r\nList-Id: People <people.example.com>\r\nX-Message-Flag: Call\r\n"
-        "Keywords: red, =?utf-8?q?gr=C3=BCn?=\r\nThread-Topic: topic\r\nThread-Index: AQHZAAAAAAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        "Keywords: red, =?utf-8?q?gr=C3=BCn?=\r\nThread-Topic: topic\r\nThread-Index: "
+        "AQHZAAAAAAAAAAAAAAAAAAAAAAAAAA==\r\n"
         "Disposition-Notification-To: carol@example.com\r\nReturn-Receipt-To: carol@example.com\r\n\r\n");
     const struct letter_props *props = &letter->props;
     assert_string_equal(text(letter, PidTagInternetMessageId), "<one@example.com>");
@@ -122,9 +149,11 @@ static void fields_become_properties(void **state)
     assert_int_equal(letter_u32(props, PidTagSensitivity, 0), 3);
     assert_int_equal(letter_u32(props, PidTagAutoResponseSuppress, 0), 0x30);
     assert_string_equal(filetime_text(*state, letter_find(props, PidTagReplyTime)->u64), "2026-11-24T10:00:00.000Z");
-    assert_string_equal(filetime_text(*state, letter_find(props, PidTagClientSubmitTime)->u64), "2026-11-23T09:00:00.000Z");
+    assert_string_equal(filetime_text(*state, letter_find(props, PidTagClientSubmitTime)->u64),
+                        "2026-11-23T09:00:00.000Z");
     assert_string_equal(text(letter, PidTagListUnsubscribe), "<mailto:off@example.com>");
-    assert_string_equal(letter_find_named(props, PS_INTERNET_HEADERS, "list-id", 0)->str, "People <people.example.com>");
+    assert_string_equal(letter_find_named(props, PS_INTERNET_HEADERS, "list-id", 0)->str,
+                        "People <people.example.com>");
     assert_string_equal(letter_find_named(props, PSETID_Common, NULL, 0x8530)->str, "Call");
     assert_string_equal(letter_find_named(props, PS_PUBLIC_STRINGS, "Keywords", 0)->mv.str[1], "grün");
     assert_string_equal(text(letter, PidTagConversationTopic), "topic");
@@ -139,12 +168,14 @@ static void unknown_fields_are_in_the_header_block_alone(void **state)
 {
     const struct letter *letter = read_text(*state, "X-Made-Up: 1\r\nReceived: from a by b; today\r\n\r\n");
     assert_int_equal(letter->props.named_count, 0);
-    assert_string_equal(text(letter, PidTagTransportMessageHeaders), "X-Made-Up: 1\r\nReceived: from a by b; today\r\n");
+    assert_string_equal(text(letter, PidTagTransportMessageHeaders),
+                        "X-Made-Up: 1\r\nReceived: from a by b; today\r\n");
 }
 
 static void an_answer_belongs_to_the_conversation_of_what_it_answers(void **state)
 {
-    const struct letter *first = read_text(*state, "Message-ID: <1@x>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n\r\n");
+    const struct letter *first =
+        read_text(*state, "Message-ID: <1@x>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n\r\n");
     const struct letter *answer = read_text(*state, "Message-ID: <3@x>\r\nReferences: <1@x> <2@x>\r\n\r\n");
     const struct letter *other = read_text(*state, "Message-ID: <4@x>\r\n\r\n");
     const uint8_t *a = letter_bytes(&first->props, PidTagConversationIndex).data;
@@ -164,9 +195,10 @@ static void a_message_without_a_date_was_sent_when_it_came(void **state)
 
 static void people_of_the_organisation_have_their_legacy_DN(void **state)
 {
-    const struct letter *letter = read_text(*state,
-        "From: Alice <alice@contoso.com>\r\nTo: \"A. Liz\" <ALICE@contoso.com>, =?utf-8?q?J=C3=B6rg?= <joerg@example.com>\r\n"
-        "Cc: Team: one@example.com, two@example.com;\r\nBcc: three@example.com\r\n\r\n");
+    const struct letter *letter =
+        read_text(*state, "From: Alice <alice@contoso.com>\r\nTo: \"A. Liz\" <ALICE@contoso.com>, "
+                          "=?utf-8?q?J=C3=B6rg?= <joerg@example.com>\r\n"
+                          "Cc: Team: one@example.com, two@example.com;\r\nBcc: three@example.com\r\n\r\n");
     struct mime_person p;
     assert_int_equal(letter->recipient_count, 5);
     assert_true(mime_recipient_person(&letter->recipients[0]->props, &p));
@@ -242,24 +274,44 @@ static void Reply_To_is_a_list_of_EntryIDs(void **state)
 
 static void a_text_in_any_charset_becomes_the_same_text(void **state)
 {
-    static const struct { const char *charset, *encoded; const char *body; unsigned codepage; } cases[] = {
+    static const struct {
+        const char *charset, *encoded;
+        const char *body;
+        unsigned codepage;
+    } cases[] = {
         { "us-ascii", "hello", "hello", 20127 },
-        { "iso-8859-1", "gr\xFC\xDF" "e", "grüße", 28591 },
-        { "iso-8859-1", "5 \x80", "5 €", 1252 },                       /* what is called Latin-1 and is Windows' */
+        { "iso-8859-1",
+          "gr\xFC\xDF"
+          "e",
+          "grüße", 28591 },
+        { "iso-8859-1", "5 \x80", "5 €", 1252 }, /* what is called Latin-1 and is Windows' */
         { "windows-1251", "\xCF\xF0\xE8\xE2\xE5\xF2", "Привет", 1251 },
         { "koi8-r", "\xF0\xD2\xC9\xD7\xC5\xD4", "Привет", 20866 },
         { "iso-2022-jp", "\x1B$B$3$s\x1B(B", "こん", 50220 },
         { "gb2312", "\xC4\xE3\xBA\xC3", "你好", 936 },
         { "big5", "\xA7\x41\xA6\x6E", "你好", 950 },
         { "euc-kr", "\xBE\xC8\xB3\xE7", "안녕", 949 },
-        { "utf-8", "gr\xC3\xBC\xC3\x9F" "e", "grüße", 65001 },
-        { "us-ascii", "gr\xC3\xBC\xC3\x9F" "e", "grüße", 65001 },      /* says ASCII, is UTF-8 */
-        { "no-such-charset", "gr\xFC\xDF" "e", "grüße", 65001 },
-        { "", "gr\xFC\xDF" "e", "grüße", 65001 },
+        { "utf-8",
+          "gr\xC3\xBC\xC3\x9F"
+          "e",
+          "grüße", 65001 },
+        { "us-ascii",
+          "gr\xC3\xBC\xC3\x9F"
+          "e",
+          "grüße", 65001 }, /* says ASCII, is UTF-8 */
+        { "no-such-charset",
+          "gr\xFC\xDF"
+          "e",
+          "grüße", 65001 },
+        { "",
+          "gr\xFC\xDF"
+          "e",
+          "grüße", 65001 },
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
-        const struct letter *letter = read_text(*state, talloc_asprintf(*state,
-            HEAD "Content-Type: text/plain; charset=\"%s\"\r\n\r\n%s", cases[i].charset, cases[i].encoded));
+        const struct letter *letter =
+            read_text(*state, talloc_asprintf(*state, HEAD "Content-Type: text/plain; charset=\"%s\"\r\n\r\n%s",
+                                              cases[i].charset, cases[i].encoded));
         assert_string_equal(text(letter, PidTagBody), cases[i].body);
         assert_int_equal(letter_u32(&letter->props, PidTagInternetCodepage, 0), cases[i].codepage);
         assert_int_equal(letter_u32(&letter->props, PidTagNativeBody, 0), 1);
@@ -268,15 +320,19 @@ static void a_text_in_any_charset_becomes_the_same_text(void **state)
 
 static void UTF_16_text_is_read(void **state)
 {
-    static const char mail[] = HEAD "Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n\r\nZwByAPwA3wBlAA==";
+    static const char mail[] =
+        HEAD "Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n\r\nZwByAPwA3wBlAA==";
     assert_string_equal(text(read_text(*state, mail), PidTagBody), "grüße");
 }
 
 static void of_alternatives_both_bodies_are_kept(void **state)
 {
-    const struct letter *letter = read_text(*state, HEAD "Content-Type: multipart/alternative; boundary=b\r\n\r\n"
-        "--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n--b\r\nContent-Type: text/html\r\n\r\n<b>html</b>\r\n"
-        "--b\r\nContent-Type: text/x-amp-html\r\n\r\n<amp>\r\n--b\r\nContent-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n--b--\r\n");
+    const struct letter *letter = read_text(
+        *state,
+        HEAD "Content-Type: multipart/alternative; boundary=b\r\n\r\n"
+             "--b\r\nContent-Type: text/plain\r\n\r\nplain\r\n--b\r\nContent-Type: text/html\r\n\r\n<b>html</b>\r\n"
+             "--b\r\nContent-Type: text/x-amp-html\r\n\r\n<amp>\r\n--b\r\nContent-Type: "
+             "text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n--b--\r\n");
     assert_string_equal(text(letter, PidTagBody), "plain");
     assert_true(blob_equal(letter_bytes(&letter->props, PidTagHtml), BLOB_OF("<b>html</b>", 11)));
     assert_int_equal(letter_u32(&letter->props, PidTagNativeBody, 0), 3);
@@ -286,19 +342,25 @@ static void of_alternatives_both_bodies_are_kept(void **state)
 
 static void HTML_alone_gets_a_plain_text_beside_it(void **state)
 {
-    const struct letter *letter = read_text(*state, HEAD "Content-Type: text/html; charset=iso-8859-1\r\n\r\n"
-        "<html><head><title>no</title><style>p {}</style></head><body><h1>Gr\xFC\xDF" "e</h1><p>one<br>two&nbsp;&amp; <b>three</b></p>"
-        "<ul><li>first<li>second</ul><table><tr><td>a<td>b</tr></table><a href=\"https://example.com/\">here</a>"
-        "<script>no</script></body></html>");
-    assert_string_equal(text(letter, PidTagBody), "Grüße\r\n\r\none\r\ntwo & three\r\n\r\n  * first\r\n  * second\r\na\tb\r\n"
-                                                  "here <https://example.com/>");
+    const struct letter *letter = read_text(
+        *state,
+        HEAD "Content-Type: text/html; charset=iso-8859-1\r\n\r\n"
+             "<html><head><title>no</title><style>p {}</style></head><body><h1>Gr\xFC\xDF"
+             "e</h1><p>one<br>two&nbsp;&amp; <b>three</b></p>"
+             "<ul><li>first<li>second</ul><table><tr><td>a<td>b</tr></table><a href=\"https://example.com/\">here</a>"
+             "<script>no</script></body></html>");
+    assert_string_equal(text(letter, PidTagBody),
+                        "Grüße\r\n\r\none\r\ntwo & three\r\n\r\n  * first\r\n  * second\r\na\tb\r\n"
+                        "here <https://example.com/>");
     assert_int_equal(letter_u32(&letter->props, PidTagInternetCodepage, 0), 28591);
     assert_int_equal(letter_u32(&letter->props, PidTagNativeBody, 0), 3);
 }
 
 static void HTML_without_a_charset_has_the_one_that_its_meta_says(void **state)
 {
-    const struct letter *letter = read_text(*state, HEAD "Content-Type: text/html\r\n\r\n"
+    const struct letter *letter = read_text(
+        *state, HEAD
+        "Content-Type: text/html\r\n\r\n"
         "<meta http-equiv=\"Content-Type\" content=\"text/html; charset=windows-1251\"><p>\xCF\xF0\xE8\xE2\xE5\xF2");
     assert_string_equal(text(letter, PidTagBody), "Привет");
     assert_int_equal(letter_u32(&letter->props, PidTagInternetCodepage, 0), 1251);
@@ -307,17 +369,21 @@ static void HTML_without_a_charset_has_the_one_that_its_meta_says(void **state)
 /* RFC 3676 */
 static void flowed_lines_are_joined(void **state)
 {
-    const struct letter *letter = read_text(*state, HEAD "Content-Type: text/plain; format=flowed\r\n\r\n"
-        "one \r\nparagraph\r\n  indented\r\n> quoted \r\n> on\r\n>> deeper\r\n-- \r\nme\r\n");
-    assert_string_equal(text(letter, PidTagBody), "one paragraph\r\n indented\r\n> quoted on\r\n>> deeper\r\n-- \r\nme\r\n");
+    const struct letter *letter =
+        read_text(*state, HEAD "Content-Type: text/plain; format=flowed\r\n\r\n"
+                               "one \r\nparagraph\r\n  indented\r\n> quoted \r\n> on\r\n>> deeper\r\n-- \r\nme\r\n");
+    assert_string_equal(text(letter, PidTagBody),
+                        "one paragraph\r\n indented\r\n> quoted on\r\n>> deeper\r\n-- \r\nme\r\n");
 }
 
 /* Lists add their footers as a second text. */
 static void further_plain_texts_are_added_to_the_body(void **state)
 {
-    const struct letter *letter = read_text(*state, MIXED "--b\r\n\r\nbody\r\n--b\r\nContent-Type: text/plain\r\n\r\nfooter\r\n"
-        "--b\r\nContent-Type: text/plain; name=notes.txt\r\n\r\nnotes\r\n"
-        "--b\r\nContent-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nattached\r\n--b--\r\n");
+    const struct letter *letter =
+        read_text(*state, MIXED
+                  "--b\r\n\r\nbody\r\n--b\r\nContent-Type: text/plain\r\n\r\nfooter\r\n"
+                  "--b\r\nContent-Type: text/plain; name=notes.txt\r\n\r\nnotes\r\n"
+                  "--b\r\nContent-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\nattached\r\n--b--\r\n");
     assert_string_equal(text(letter, PidTagBody), "body\r\nfooter");
     assert_int_equal(letter->attachment_count, 2);
     assert_string_equal(letter_text(&letter->attachments[0]->props, PidTagAttachLongFilename), "notes.txt");
@@ -328,7 +394,9 @@ static void further_plain_texts_are_added_to_the_body(void **state)
 
 static void a_file_keeps_its_name_and_never_a_path(void **state)
 {
-    static const struct { const char *field, *name; } cases[] = {
+    static const struct {
+        const char *field, *name;
+    } cases[] = {
         { "Content-Disposition: attachment; filename=\"a b.txt\"", "a b.txt" },
         { "Content-Disposition: attachment; filename*=utf-8''gr%C3%BCn.txt", "grün.txt" },
         { "Content-Disposition: attachment; filename*0=\"very\"; filename*1=\"long.txt\"", "verylong.txt" },
@@ -340,9 +408,11 @@ static void a_file_keeps_its_name_and_never_a_path(void **state)
         { "Content-Description: the plan\r\nContent-Type: application/pdf", "the plan.pdf" },
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
-        const struct letter *letter = read_text(*state, talloc_asprintf(*state,
-            MIXED "--b\r\n%s%s\r\n\r\nx\r\n--b--\r\n",
-            strstr(cases[i].field, "Content-Type") ? "" : "Content-Type: application/octet-stream\r\n", cases[i].field));
+        const struct letter *letter = read_text(
+            *state,
+            talloc_asprintf(*state, MIXED "--b\r\n%s%s\r\n\r\nx\r\n--b--\r\n",
+                            strstr(cases[i].field, "Content-Type") ? "" : "Content-Type: application/octet-stream\r\n",
+                            cases[i].field));
         assert_int_equal(letter->attachment_count, 1);
         assert_string_equal(letter_text(&letter->attachments[0]->props, PidTagAttachLongFilename), cases[i].name);
         assert_int_equal(letter_u32(&letter->attachments[0]->props, PidTagAttachMethod, 0), 1);
@@ -352,11 +422,13 @@ static void a_file_keeps_its_name_and_never_a_path(void **state)
 /* [MS-OXCMAIL] 2.2.3.4.2.2 */
 static void a_picture_is_hidden_only_if_the_HTML_shows_it(void **state)
 {
-    const struct letter *letter = read_text(*state, HEAD "Content-Type: multipart/related; boundary=b; start=\"<root@x>\"\r\n\r\n"
-        "--b\r\nContent-Type: image/gif\r\nContent-ID: <shown@x>\r\n\r\nGIF1\r\n"
-        "--b\r\nContent-Type: text/html\r\nContent-ID: <root@x>\r\n\r\n<img src='cid:shown%40x'><img src='logo.gif'>\r\n"
-        "--b\r\nContent-Type: image/gif\r\nContent-ID: <other@x>\r\n\r\nGIF2\r\n"
-        "--b\r\nContent-Type: image/gif\r\nContent-Location: logo.gif\r\n\r\nGIF3\r\n--b--\r\n");
+    const struct letter *letter =
+        read_text(*state, HEAD "Content-Type: multipart/related; boundary=b; start=\"<root@x>\"\r\n\r\n"
+                               "--b\r\nContent-Type: image/gif\r\nContent-ID: <shown@x>\r\n\r\nGIF1\r\n"
+                               "--b\r\nContent-Type: text/html\r\nContent-ID: <root@x>\r\n\r\n<img "
+                               "src='cid:shown%40x'><img src='logo.gif'>\r\n"
+                               "--b\r\nContent-Type: image/gif\r\nContent-ID: <other@x>\r\n\r\nGIF2\r\n"
+                               "--b\r\nContent-Type: image/gif\r\nContent-Location: logo.gif\r\n\r\nGIF3\r\n--b--\r\n");
     const bool hidden[] = { true, false, true };
     assert_int_equal(letter->attachment_count, COUNTOF(hidden));
     for (size_t i = 0; i < COUNTOF(hidden); i++) {
@@ -367,8 +439,9 @@ static void a_picture_is_hidden_only_if_the_HTML_shows_it(void **state)
 
 static void a_message_inside_is_a_message(void **state)
 {
-    const struct letter *letter = read_text(*state, MIXED "--b\r\n\r\nsee below\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
-        "From: dave@example.com\r\nSubject: inner\r\n\r\ninner text\r\n--b--\r\n");
+    const struct letter *letter =
+        read_text(*state, MIXED "--b\r\n\r\nsee below\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+                                "From: dave@example.com\r\nSubject: inner\r\n\r\ninner text\r\n--b--\r\n");
     assert_int_equal(letter->attachment_count, 1);
     const struct letter_attachment *a = letter->attachments[0];
     assert_int_equal(letter_u32(&a->props, PidTagAttachMethod, 0), 5);
@@ -379,18 +452,21 @@ static void a_message_inside_is_a_message(void **state)
 
 static void broken_base64_is_read_as_far_as_it_goes(void **state)
 {
-    const struct letter *letter = read_text(*state, MIXED
-        "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nThis is no base64, it is the text itself.\r\n"
-        "--b\r\nContent-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVs*bG8\r\n--b--\r\n");
+    const struct letter *letter = read_text(
+        *state,
+        MIXED "--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nThis is no base64, it is "
+              "the text itself.\r\n"
+              "--b\r\nContent-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVs*bG8\r\n--b--\r\n");
     assert_string_equal(text(letter, PidTagBody), "This is no base64, it is the text itself.");
     assert_true(blob_equal(letter_bytes(&letter->attachments[0]->props, PidTagAttachDataBinary), BLOB_OF("Hello", 5)));
 }
 
 /* ---- S/MIME and reports ---- */
 
-#define SIGNED "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg=sha-256; boundary=s\r\n\r\n" \
-               "--s\r\nContent-Type: text/plain\r\n\r\nsigned  text \r\n--s\r\nContent-Type: application/pkcs7-signature\r\n" \
-               "Content-Transfer-Encoding: base64\r\n\r\nMIIB\r\n--s--\r\n"
+#define SIGNED                                                                                                         \
+    "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\";\r\n micalg=sha-256; boundary=s\r\n\r\n" \
+    "--s\r\nContent-Type: text/plain\r\n\r\nsigned  text \r\n--s\r\nContent-Type: application/pkcs7-signature\r\n"     \
+    "Content-Transfer-Encoding: base64\r\n\r\nMIIB\r\n--s--\r\n"
 
 /* [MS-OXOSMIME] 2.1.1 */
 static void what_is_signed_stays_byte_for_byte(void **state)
@@ -400,7 +476,8 @@ static void what_is_signed_stays_byte_for_byte(void **state)
     assert_string_equal(text(letter, PidTagBody), "signed  text ");
     assert_int_equal(letter->attachment_count, 1);
     assert_string_equal(letter_text(&letter->attachments[0]->props, PidTagAttachMimeTag), "multipart/signed");
-    assert_true(blob_equal(letter_bytes(&letter->attachments[0]->props, PidTagAttachDataBinary), BLOB_OF(SIGNED, sizeof SIGNED - 1)));
+    assert_true(blob_equal(letter_bytes(&letter->attachments[0]->props, PidTagAttachDataBinary),
+                           BLOB_OF(SIGNED, sizeof SIGNED - 1)));
     const char *again = written(*state, letter);
     assert_non_null(strstr(again, SIGNED));
 }
@@ -418,11 +495,15 @@ static void what_is_encrypted_is_one_attachment_without_a_body(void **state)
 /* [MS-OXCMAIL] 2.2.3.7.1 */
 static void a_delivery_report_is_about_those_it_names(void **state)
 {
-    const struct letter *letter = read_text(*state, HEAD "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
-        "--b\r\n\r\nIt did not work.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
-        "Reporting-MTA: dns; mx.example.com\r\n\r\nFinal-Recipient: rfc822; ok@example.com\r\nAction: delivered\r\nStatus: 2.0.0\r\n\r\n"
-        "Final-Recipient: rfc822; bad@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns; far.example.com\r\n"
-        "Diagnostic-Code: smtp; 550 no\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: original\r\n\r\nx\r\n--b--\r\n");
+    const struct letter *letter =
+        read_text(*state, HEAD "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+                               "--b\r\n\r\nIt did not work.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+                               "Reporting-MTA: dns; mx.example.com\r\n\r\nFinal-Recipient: rfc822; "
+                               "ok@example.com\r\nAction: delivered\r\nStatus: 2.0.0\r\n\r\n"
+                               "Final-Recipient: rfc822; bad@example.com\r\nAction: failed\r\nStatus: "
+                               "5.1.1\r\nRemote-MTA: dns; far.example.com\r\n"
+                               "Diagnostic-Code: smtp; 550 no\r\n\r\n--b\r\nContent-Type: "
+                               "message/rfc822\r\n\r\nSubject: original\r\n\r\nx\r\n--b--\r\n");
     assert_string_equal(text(letter, PidTagMessageClass), "REPORT.IPM.Note.NDR");
     assert_string_equal(text(letter, PidTagBody), "It did not work.");
     assert_string_equal(text(letter, PidTagReportingMessageTransferAgent), "mx.example.com");
@@ -437,15 +518,21 @@ static void a_delivery_report_is_about_those_it_names(void **state)
 
 static void a_receipt_says_whether_it_was_read(void **state)
 {
-    static const struct { const char *disposition, *class; } cases[] = {
+    static const struct {
+        const char *disposition, *class;
+    } cases[] = {
         { "manual-action/MDN-sent-manually; displayed", "REPORT.IPM.Note.IPNRN" },
         { "automatic-action/MDN-sent-automatically; deleted", "REPORT.IPM.Note.IPNNRN" },
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
-        const struct letter *letter = read_text(*state, talloc_asprintf(*state,
-            HEAD "Content-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n\r\n--b\r\n\r\nread\r\n"
-            "--b\r\nContent-Type: message/disposition-notification\r\n\r\nOriginal-Message-ID: <1@x>\r\nDisposition: %s\r\n--b--\r\n",
-            cases[i].disposition));
+        const struct letter *letter = read_text(
+            *state,
+            talloc_asprintf(*state,
+                            HEAD "Content-Type: multipart/report; report-type=disposition-notification; "
+                                 "boundary=b\r\n\r\n--b\r\n\r\nread\r\n"
+                                 "--b\r\nContent-Type: message/disposition-notification\r\n\r\nOriginal-Message-ID: "
+                                 "<1@x>\r\nDisposition: %s\r\n--b--\r\n",
+                            cases[i].disposition));
         assert_string_equal(text(letter, PidTagMessageClass), cases[i].class);
         assert_string_equal(text(letter, PidTagOriginalMessageId), "<1@x>");
     }
@@ -467,9 +554,14 @@ static void hostile_mail_is_kept_and_never_refused(void **state)
 {
     TALLOC_CTX *arena = *state;
     const char *const mails[] = {
-        "", "\r\n", "no headers at all", ":\r\n", "From: \r\nTo: ,,;\r\nContent-Type: /;=\r\n\r\nx",
+        "",
+        "\r\n",
+        "no headers at all",
+        ":\r\n",
+        "From: \r\nTo: ,,;\r\nContent-Type: /;=\r\n\r\nx",
         talloc_asprintf(arena, MIXED "%s", repeated(arena, "--b\n\n", 30000)),
-        talloc_asprintf(arena, HEAD "Subject: deep\r\n%s\r\nlast", repeated(arena, "Content-Type: message/rfc822\r\n\r\n", 3000)),
+        talloc_asprintf(arena, HEAD "Subject: deep\r\n%s\r\nlast",
+                        repeated(arena, "Content-Type: message/rfc822\r\n\r\n", 3000)),
         talloc_asprintf(arena, "Cc: %s\r\n\r\nx", repeated(arena, "a:", 100000)),
         talloc_asprintf(arena, "To: %s\r\n\r\nx", repeated(arena, "a@b,\r\n ", 100000)),
         talloc_asprintf(arena, "%s\r\nx", repeated(arena, "A: b\r\n", 30000)),
@@ -514,10 +606,12 @@ static void zeros_do_not_end_a_text(void **state)
 static void a_line_break_in_a_property_makes_no_header_field(void **state)
 {
     struct letter *letter = letter_new(*state);
-    const struct mime_person p = { "x\r\nBcc: evil@example.com", "SMTP", "a@example.com\r\nBcc: evil@example.com", NULL };
+    const struct mime_person p = { "x\r\nBcc: evil@example.com", "SMTP", "a@example.com\r\nBcc: evil@example.com",
+                                   NULL };
     mime_set_subject(&letter->props, "a\r\nBcc: evil@example.com");
     letter_set(&letter->props, P_STR(PidTagInternetMessageId, "<1@x>\nBcc: evil@example.com"));
-    letter_set_named(&letter->props, PS_INTERNET_HEADERS, "x-a: 1\r\nBcc", 0, P_STR(PROP_TAG(PtypString, 0), "evil@example.com"));
+    letter_set_named(&letter->props, PS_INTERNET_HEADERS, "x-a: 1\r\nBcc", 0,
+                     P_STR(PROP_TAG(PtypString, 0), "evil@example.com"));
     letter_set_named(&letter->props, PS_INTERNET_HEADERS, "bcc", 0, P_STR(PROP_TAG(PtypString, 0), "evil@example.com"));
     mime_add_recipient(letter, 1, &(struct mime_person){ p.display_name, "SMTP", p.address, p.address });
     mime_set_person(&letter->props, ROLE_SENDER, &(struct mime_person){ p.display_name, "SMTP", p.address, p.address });
@@ -547,14 +641,16 @@ static void lines_are_short_and_in_ASCII(void **state)
 static void Sender_is_written_only_if_it_is_somebody_else(void **state)
 {
     assert_null(strstr(written(*state, read_text(*state, "From: a@example.com\r\n\r\n")), "Sender:"));
-    assert_non_null(strstr(written(*state, read_text(*state, "From: a@example.com\r\nSender: b@example.com\r\n\r\n")), "Sender: b@"));
+    assert_non_null(strstr(written(*state, read_text(*state, "From: a@example.com\r\nSender: b@example.com\r\n\r\n")),
+                           "Sender: b@"));
 }
 
 /* ---- letters as bytes ---- */
 
 static void every_shorter_piece_of_a_packed_letter_is_refused(void **state)
 {
-    struct letter *letter = read_text(*state, MIXED "--b\r\n\r\nx\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\nz\r\n--b--\r\n");
+    struct letter *letter = read_text(
+        *state, MIXED "--b\r\n\r\nx\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\nz\r\n--b--\r\n");
     const struct blob packed = letter_pack(*state, letter);
     struct letter *again;
     assert_int_equal(letter_unpack(*state, packed, &again), ecNone);

@@ -98,14 +98,14 @@ uint64_t mime_date(struct blob rfc5322)
 /* The library makes objects of about a kilobyte out of a few bytes: parts, fields, addresses, parameters.  A message
  * that has very many of them is not given to it. */
 struct census {
-    size_t boundaries, fields, field_size;       /* lines like a boundary; fields in a row; bytes of this one */
-    size_t colons;                               /* in this one: a group in a group costs the library stack */
+    size_t boundaries, fields, field_size; /* lines like a boundary; fields in a row; bytes of this one */
+    size_t colons;                         /* in this one: a group in a group costs the library stack */
 };
 
 static bool is_costly_field(struct blob text, size_t at, size_t length)
 {
-    static const char *const names[] = { "from:", "to:", "cc:", "bcc:", "reply-to:", "sender:", "resent-", "disposition-",
-                                         "content-", "dkim-", "autocrypt:", "references:" };
+    static const char *const names[] = { "from:",   "to:",          "cc:",      "bcc:",  "reply-to:",  "sender:",
+                                         "resent-", "disposition-", "content-", "dkim-", "autocrypt:", "references:" };
     for (size_t i = 0; i < COUNTOF(names); i++)
         if (line_is(text, at, length, names[i]))
             return true;
@@ -118,11 +118,14 @@ static bool is_too_much(struct census *c, struct blob text, size_t at, size_t le
     const bool goes_on = line[0] == ' ' || line[0] == '\t';
     c->boundaries += length >= 2 && line[0] == '-' && line[1] == '-';
     c->fields = goes_on || memchr(line, ':', MIN(length, (size_t)100)) ? c->fields + 1 : 0;
-    c->field_size = !goes_on ? (is_costly_field(text, at, length) ? length : 0) : c->field_size ? c->field_size + length : 0;
+    c->field_size = !goes_on        ? (is_costly_field(text, at, length) ? length : 0)
+                    : c->field_size ? c->field_size + length
+                                    : 0;
     c->colons = goes_on ? c->colons : 0;
     for (size_t i = 0; c->field_size && i < length; i++)
         c->colons += line[i] == ':';
-    return c->boundaries > BOUNDARIES_MAX || c->colons > COLONS_MAX || c->fields > FIELDS_IN_A_ROW || c->field_size > FIELD_MAX;
+    return c->boundaries > BOUNDARIES_MAX || c->colons > COLONS_MAX || c->fields > FIELDS_IN_A_ROW ||
+           c->field_size > FIELD_MAX;
 }
 
 static bool is_hostile(struct blob text)
@@ -209,8 +212,12 @@ enum ec mime_read(TALLOC_CTX *arena, struct blob rfc5322, const struct mime_cont
     unsigned parts = 0;
     size_t body;
     const struct blob source = without_from_line(rfc5322), headers = header_block(source, &body);
-    struct reader reader = { .arena = arena, .context = context ? context : &nobody, .letter = letter_new(arena),
-                             .options = mime_options(), .source = source, .parts = &parts };
+    struct reader reader = { .arena = arena,
+                             .context = context ? context : &nobody,
+                             .letter = letter_new(arena),
+                             .options = mime_options(),
+                             .source = source,
+                             .parts = &parts };
     const bool divided = !is_hostile(source);
     GMimeMessage *message = divided && source.size ? parse(source) : NULL;
     *out = reader.letter;

@@ -33,7 +33,7 @@ static bool next_group(TALLOC_CTX *arena, const char **at, struct fields *out)
     *at += strspn(*at, "\r\n");
     while (**at && **at != '\r' && **at != '\n') {
         const char *end = *at + strcspn(*at, "\n");
-        while (*end && (end[1] == ' ' || end[1] == '\t'))              /* the field goes on */
+        while (*end && (end[1] == ' ' || end[1] == '\t')) /* the field goes on */
             end += 1 + strcspn(end + 1, "\n");
         char *line = talloc_strndup(arena, *at, (size_t)(end - *at)), *colon = strchr(line, ':');
         if (colon && out->count < FIELDS_MAX) {
@@ -52,8 +52,8 @@ static bool next_group(TALLOC_CTX *arena, const char **at, struct fields *out)
 static const struct {
     const char *action, *class;
 } actions[] = {
-    { "failed", "REPORT.IPM.Note.NDR" },          { "delayed", "REPORT.IPM.Note.Delayed" },
-    { "relayed", "REPORT.IPM.Note.Relayed" },     { "expanded", "REPORT.IPM.Note.Expanded" },
+    { "failed", "REPORT.IPM.Note.NDR" },      { "delayed", "REPORT.IPM.Note.Delayed" },
+    { "relayed", "REPORT.IPM.Note.Relayed" }, { "expanded", "REPORT.IPM.Note.Expanded" },
     { "delivered", "REPORT.IPM.Note.DR" },
 };
 
@@ -93,7 +93,8 @@ static const char *supplementary(TALLOC_CTX *arena, const struct fields *f)
 
 static void add_reported(struct reader *reader, const struct fields *f)
 {
-    const char *address = typed(field(f, "Original-Recipient") ? field(f, "Original-Recipient") : field(f, "Final-Recipient"));
+    const char *address =
+        typed(field(f, "Original-Recipient") ? field(f, "Original-Recipient") : field(f, "Final-Recipient"));
     struct mime_person p;
     if (!address || !person_of_address(reader, address, &p) || reader->letter->recipient_count >= RECIPIENTS_MAX)
         return;
@@ -124,7 +125,7 @@ static bool read_delivery_status(struct reader *reader, const char *text)
     if (mta)
         letter_set(&reader->letter->props, P_STR(PidTagReportingMessageTransferAgent, mta));
     letter_set(&reader->letter->props, P_STR(PidTagMessageClass, actions[worst].class));
-    reader->letter->recipient_count = 0;         /* the report is about these people */
+    reader->letter->recipient_count = 0; /* the report is about these people */
     for (at = rest; next_group(reader->arena, &at, &f);)
         if (severity(&f) == worst)
             add_reported(reader, &f);
@@ -139,9 +140,10 @@ static bool read_disposition(struct reader *reader, const char *text)
     struct fields f;
     if (!next_group(reader->arena, &text, &f) || !field(&f, "Disposition"))
         return false;
-    const char *disposition = field(&f, "Disposition"), *what = typed(disposition), *id = field(&f, "Original-Message-ID");
-    letter_set(props, P_STR(PidTagMessageClass, text_is_prefix(what, "displayed") ? "REPORT.IPM.Note.IPNRN"
-                                                                                 : "REPORT.IPM.Note.IPNNRN"));
+    const char *disposition = field(&f, "Disposition"), *what = typed(disposition),
+               *id = field(&f, "Original-Message-ID");
+    letter_set(props, P_STR(PidTagMessageClass,
+                            text_is_prefix(what, "displayed") ? "REPORT.IPM.Note.IPNRN" : "REPORT.IPM.Note.IPNNRN"));
     letter_set(props, P_STR(PidTagReportDisposition, what));
     letter_set(props, P_STR(PidTagReportDispositionMode,
                             talloc_strndup(reader->arena, disposition, strcspn(disposition, ";"))));
@@ -210,8 +212,8 @@ bool read_report(struct reader *reader, GMimeObject *object)
     read_body(reader, g_mime_multipart_get_part(multipart, 0));
     for (int i = 2; i < count; i++)
         read_as_attachment(reader, g_mime_multipart_get_part(multipart, i), false);
-    letter_set(&reader->letter->props, P_TIME(PidTagReportTime,
-               letter_find(&reader->letter->props, PidTagClientSubmitTime)->u64));
+    letter_set(&reader->letter->props,
+               P_TIME(PidTagReportTime, letter_find(&reader->letter->props, PidTagClientSubmitTime)->u64));
     set_original(reader);
     return true;
 }

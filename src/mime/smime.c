@@ -38,10 +38,14 @@ static void keep(struct reader *reader, const char *class, const char *tag, stru
 {
     struct letter_attachment *a = letter_attachment_add(reader->letter);
     const struct prop values[] = {
-        P_I32(PidTagAttachMethod, ATTACH_BY_VALUE),      P_I32(PidTagRenderingPosition, UINT32_MAX),
-        P_STR(PidTagAttachMimeTag, tag),                 P_STR(PidTagAttachLongFilename, "smime.p7m"),
-        P_STR(PidTagAttachFilename, "smime.p7m"),        P_STR(PidTagDisplayName, "smime.p7m"),
-        P_STR(PidTagAttachExtension, ".p7m"),            P_BIN(PidTagAttachDataBinary, bytes),
+        P_I32(PidTagAttachMethod, ATTACH_BY_VALUE),
+        P_I32(PidTagRenderingPosition, UINT32_MAX),
+        P_STR(PidTagAttachMimeTag, tag),
+        P_STR(PidTagAttachLongFilename, "smime.p7m"),
+        P_STR(PidTagAttachFilename, "smime.p7m"),
+        P_STR(PidTagDisplayName, "smime.p7m"),
+        P_STR(PidTagAttachExtension, ".p7m"),
+        P_BIN(PidTagAttachDataBinary, bytes),
     };
     for (size_t i = 0; i < COUNTOF(values); i++)
         letter_set(&a->props, values[i]);
@@ -56,7 +60,9 @@ static struct blob entity(struct reader *reader, GMimeObject *object)
     const uint8_t *body = NULL;
     for (size_t i = 0; reader->source.data && i + 2 < reader->source.size && !body; i++) {
         const uint8_t *at = reader->source.data + i;
-        body = at[0] == '\n' && at[1] == '\n' ? at + 2 : at[0] == '\n' && at[1] == '\r' && at[2] == '\n' ? at + 3 : NULL;
+        body = at[0] == '\n' && at[1] == '\n'                    ? at + 2
+               : at[0] == '\n' && at[1] == '\r' && at[2] == '\n' ? at + 3
+                                                                 : NULL;
     }
     if (!raw || !body)
         return object_bytes(reader->arena, object);

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 
 struct word {
-    const char *charset;                         /* and its length */
+    const char *charset; /* and its length */
     size_t charset_length;
-    char encoding;                               /* 'b' or 'q' */
+    char encoding; /* 'b' or 'q' */
     const char *text, *text_end, *end;
 };
 
-enum { CHARSET_MAX = 64, WORD_MAX = 4096 };      /* RFC 2047 allows 75; a longer search would be for nothing */
+enum { CHARSET_MAX = 64, WORD_MAX = 4096 }; /* RFC 2047 allows 75; a longer search would be for nothing */
 
 /* "=?charset*language?encoding?text?=" at `at`? */
 static bool word_at(const char *at, struct word *w)
@@ -28,7 +28,8 @@ static bool word_at(const char *at, struct word *w)
     w->encoding = (char)tolower((unsigned char)mark[1]);
     w->text = mark + 3;
     w->text_end = memmem(w->text, strnlen(w->text, WORD_MAX), "?=", 2);
-    if (!w->text_end || (w->encoding != 'b' && w->encoding != 'q') || memchr(w->text, '\n', (size_t)(w->text_end - w->text)))
+    if (!w->text_end || (w->encoding != 'b' && w->encoding != 'q') ||
+        memchr(w->text, '\n', (size_t)(w->text_end - w->text)))
         return false;
     w->end = w->text_end + 2;
     return true;
@@ -110,7 +111,8 @@ static void put_word(struct buf *out, const char *run)
 char *decode_words(TALLOC_CTX *arena, const char *text)
 {
     const size_t length = strlen(text);
-    return replace_runs(arena, utf8_is_valid(text, length) ? text : utf8_of_codepage(arena, CP_WESTERN, text, length), put_text);
+    return replace_runs(arena, utf8_is_valid(text, length) ? text : utf8_of_codepage(arena, CP_WESTERN, text, length),
+                        put_text);
 }
 
 /* Each run as one word, for the library's parsers of addresses and parameters. */

@@ -57,7 +57,8 @@ static char *encoded_words(TALLOC_CTX *arena, const char *text)
         n = MIN(strlen(text), (size_t)BYTES);
         while (((unsigned char)text[n] & 0xC0) == 0x80)
             n--;
-        words = talloc_asprintf_append(words, "%s=?utf-8?B?%s?=", *words ? " " : "", base64_text(arena, BLOB_OF(text, n)));
+        words =
+            talloc_asprintf_append(words, "%s=?utf-8?B?%s?=", *words ? " " : "", base64_text(arena, BLOB_OF(text, n)));
     }
     return words;
 }
@@ -217,9 +218,11 @@ static void put_keywords(struct writer *w, const struct letter_props *props)
 /* Fields that the message itself makes, or that say how it is built, are not the client's to write. */
 static bool may_be_written(const char *name)
 {
-    static const char *const ours[] = { "from", "sender", "to", "cc", "bcc", "subject", "date", "message-id", "references",
-        "in-reply-to", "reply-to", "mime-version", "received", "return-path", "importance", "priority", "x-priority",
-        "sensitivity", "keywords", "thread-topic", "thread-index", "dkim-signature" };
+    static const char *const ours[] = { "from",         "sender",        "to",          "cc",          "bcc",
+                                        "subject",      "date",          "message-id",  "references",  "in-reply-to",
+                                        "reply-to",     "mime-version",  "received",    "return-path", "importance",
+                                        "priority",     "x-priority",    "sensitivity", "keywords",    "thread-topic",
+                                        "thread-index", "dkim-signature" };
     for (const char *c = name; *c; c++)
         if (!isgraph((unsigned char)*c) || *c == ':')
             return false;
@@ -265,8 +268,8 @@ static void put_requests(struct writer *w, const struct letter_props *props)
     const struct prop *flag = letter_find_named(props, PSETID_Common, NULL, 0x8530);
     if (letter_u32(props, PidTagReadReceiptRequested, 0)) {
         struct mime_person p;
-        put_role(w, "Disposition-Notification-To", props, mime_person_of(props, ROLE_READ_RECEIPT, &p) ? ROLE_READ_RECEIPT
-                                                                                                      : ROLE_SENDER);
+        put_role(w, "Disposition-Notification-To", props,
+                 mime_person_of(props, ROLE_READ_RECEIPT, &p) ? ROLE_READ_RECEIPT : ROLE_SENDER);
     }
     if (letter_u32(props, PidTagOriginatorDeliveryReportRequested, 0))
         put_role(w, "Return-Receipt-To", props, ROLE_SENDER);
@@ -471,7 +474,8 @@ static const char *name_of(const struct letter_props *props)
 
 static bool is_inline(const struct letter *letter, const struct letter_attachment *a)
 {
-    return !a->embedded && letter_bytes(&letter->props, PidTagHtml).size && letter_u32(&a->props, PidTagAttachFlags, 0) & 4 &&
+    return !a->embedded && letter_bytes(&letter->props, PidTagHtml).size &&
+           letter_u32(&a->props, PidTagAttachFlags, 0) & 4 &&
            (letter_text(&a->props, PidTagAttachContentId) || letter_text(&a->props, PidTagAttachContentLocation));
 }
 
@@ -592,9 +596,11 @@ static bool write_smime(struct writer *w, const struct letter *letter)
 
 static const char *action_of(const char *class)
 {
-    static const struct { const char *end, *action; } actions[] = {
-        { ".NDR", "failed" }, { ".Delayed", "delayed" }, { ".Relayed", "relayed" }, { ".Expanded", "expanded" },
-        { ".DR", "delivered" },
+    static const struct {
+        const char *end, *action;
+    } actions[] = {
+        { ".NDR", "failed" },        { ".Delayed", "delayed" }, { ".Relayed", "relayed" },
+        { ".Expanded", "expanded" }, { ".DR", "delivered" },
     };
     const char *end = strrchr(class, '.');
     for (size_t i = 0; end && text_is_prefix(class, "REPORT.") && i < COUNTOF(actions); i++)
@@ -612,7 +618,8 @@ static void put_reported(struct writer *w, const struct letter_props *props, con
     buf_printf(&w->out, "\r\nFinal-Recipient: rfc822;%s\r\nAction: %s\r\nStatus: %u.%u.%u\r\n",
                clean_text(w->arena, p.smtp ? p.smtp : p.address), action, code / 100 % 10, code / 10 % 10, code % 10);
     if (letter_text(props, PidTagRemoteMessageTransferAgent))
-        put_plain_field(w, "Remote-MTA", talloc_asprintf(w->arena, "dns;%s", letter_text(props, PidTagRemoteMessageTransferAgent)));
+        put_plain_field(w, "Remote-MTA",
+                        talloc_asprintf(w->arena, "dns;%s", letter_text(props, PidTagRemoteMessageTransferAgent)));
     put_plain_field(w, "X-Supplementary-Info", letter_text(props, PidTagSupplementaryInfo));
 }
 
@@ -631,27 +638,31 @@ static void put_disposition(struct writer *w, const struct letter *letter)
 {
     const struct letter_props *props = &letter->props;
     const char *class = letter_text(props, PidTagMessageClass), *what = letter_text(props, PidTagReportDisposition);
-    const char *mode = letter_text(props, PidTagReportDispositionMode), *id = letter_text(props, PidTagOriginalMessageId);
+    const char *mode = letter_text(props, PidTagReportDispositionMode),
+               *id = letter_text(props, PidTagOriginalMessageId);
     const bool read = text_is_prefix(strrchr(class, '.'), ".IPNRN");
     struct mime_person p;
     put(w, "Content-Type: message/disposition-notification\r\n\r\n");
     if (mime_person_of(props, ROLE_SENDER, &p))
         put_plain_field(w, "Final-Recipient", talloc_asprintf(w->arena, "rfc822;%s", p.smtp ? p.smtp : p.address));
     put_plain_field(w, "Original-Message-ID", id);
-    put_plain_field(w, "Disposition", talloc_asprintf(w->arena, "%s; %s", mode ? mode : "automatic-action/MDN-sent-automatically",
-                                                      what ? what : read ? "displayed" : "deleted"));
+    put_plain_field(w, "Disposition",
+                    talloc_asprintf(w->arena, "%s; %s", mode ? mode : "automatic-action/MDN-sent-automatically",
+                                    what   ? what
+                                    : read ? "displayed"
+                                           : "deleted"));
 }
 
 static bool write_report(struct writer *w, const struct letter *letter)
 {
     const char *class = letter_text(&letter->props, PidTagMessageClass);
     const char *action = class ? action_of(class) : NULL, *end = class ? strrchr(class, '.') : NULL;
-    const bool receipt = end && text_is_prefix(class, "REPORT.") &&
-                         (strcasecmp(end, ".IPNRN") == 0 || strcasecmp(end, ".IPNNRN") == 0);
+    const bool receipt =
+        end && text_is_prefix(class, "REPORT.") && (strcasecmp(end, ".IPNRN") == 0 || strcasecmp(end, ".IPNNRN") == 0);
     if (!action && !receipt)
         return false;
-    const struct multipart m = open_multipart(w, "report", action ? " report-type=delivery-status;"
-                                                                  : " report-type=disposition-notification;");
+    const struct multipart m = open_multipart(
+        w, "report", action ? " report-type=delivery-status;" : " report-type=disposition-notification;");
     next_part(w, &m);
     put_texts(w, letter);
     next_part(w, &m);

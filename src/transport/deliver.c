@@ -25,12 +25,14 @@ struct mime_context mime_context_of(struct transport *t)
 
 /* ---- what the recipient's copy says about its delivery: [MS-OXOMSG] 2.2.1.21 and on ---- */
 
-static bool is_account(struct transport *t, TALLOC_CTX *arena, const struct letter_props *props, const struct account *to)
+static bool is_account(struct transport *t, TALLOC_CTX *arena, const struct letter_props *props,
+                       const struct account *to)
 {
     struct mime_person p;
     if (!mime_recipient_person(props, &p))
         return false;
-    const struct account *a = strcmp(p.address_type, "EX") == 0 ? directory_by_legacy_dn(t->config.directory, arena, p.address)
+    const struct account *a = strcmp(p.address_type, "EX") == 0
+                                  ? directory_by_legacy_dn(t->config.directory, arena, p.address)
                               : p.smtp ? directory_by_smtp(t->config.directory, arena, p.smtp)
                                        : NULL;
     return a && guid_equal(a->mailbox_guid, to->mailbox_guid);
@@ -49,8 +51,8 @@ static void set_to_me(struct transport *t, struct letter *letter, const struct a
     letter_set(&letter->props, P_BOOL(PidTagMessageRecipientMe, in[1] || in[2] || in[3]));
 }
 
-static struct letter *copy_for(TALLOC_CTX *arena, struct transport *t, const struct letter *from, const struct account *to,
-                               const struct delivery *d)
+static struct letter *copy_for(TALLOC_CTX *arena, struct transport *t, const struct letter *from,
+                               const struct account *to, const struct delivery *d)
 {
     struct letter *copy = letter_share(arena, from);
     const struct mime_person receiver = person_of_account(to);
@@ -68,9 +70,13 @@ static struct letter *copy_for(TALLOC_CTX *arena, struct transport *t, const str
 static bool has_message(struct store_table *table, TALLOC_CTX *arena, const struct delivery *d)
 {
     const struct restriction both[] = {
-        { .type = RES_PROPERTY, .relop = RELOP_GE, .tag = PidTagMessageDeliveryTime,
+        { .type = RES_PROPERTY,
+          .relop = RELOP_GE,
+          .tag = PidTagMessageDeliveryTime,
           .value = P_TIME(PidTagMessageDeliveryTime, d->since) },
-        { .type = RES_PROPERTY, .relop = RELOP_EQ, .tag = PidTagMessageSubmissionId,
+        { .type = RES_PROPERTY,
+          .relop = RELOP_EQ,
+          .tag = PidTagMessageSubmissionId,
           .value = P_BIN(PidTagMessageSubmissionId, BLOB_OF(d->id, strlen(d->id))) },
     };
     const struct restriction here = { .type = RES_AND, .count = COUNTOF(both), .sub = both };
@@ -135,8 +141,9 @@ enum ec deliver(struct transport *t, const struct account *to, const struct lett
 static void set_return_path(struct letter *letter, const char *sender)
 {
     const char *headers = letter_text(&letter->props, PidTagTransportMessageHeaders);
-    letter_set(&letter->props, P_STR(PidTagTransportMessageHeaders,
-               talloc_asprintf(letter->owner, "Return-Path: <%s>\r\n%s", sender, headers ? headers : "")));
+    letter_set(&letter->props,
+               P_STR(PidTagTransportMessageHeaders,
+                     talloc_asprintf(letter->owner, "Return-Path: <%s>\r\n%s", sender, headers ? headers : "")));
 }
 
 static bool is_before(const struct account *const *to, size_t count, size_t *first)
@@ -178,8 +185,8 @@ static enum ec import_one(struct transport *t, const struct account *to, struct 
     return ec;
 }
 
-enum ec transport_import_mbox(struct transport *t, const struct account *to, const char *path, transport_progress *progress,
-                              void *arg, uint32_t *count)
+enum ec transport_import_mbox(struct transport *t, const struct account *to, const char *path,
+                              transport_progress *progress, void *arg, uint32_t *count)
 {
     FILE *file = fopen(path, "rb");
     *count = 0;

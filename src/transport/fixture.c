@@ -7,13 +7,16 @@
 static enum ec make_store(void *arg, const struct account *a)
 {
     (void)arg;
-    return store_create(a->store_url, &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp });
+    return store_create(a->store_url,
+                        &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp });
 }
 
 static const struct account *make_account(struct post *p, const char *name, const char *smtp, const char *display)
 {
     const struct account *account;
-    const struct account_new new = { .name = name, .primary_smtp = smtp, .display_name = display,
+    const struct account_new new = { .name = name,
+                                     .primary_smtp = smtp,
+                                     .display_name = display,
                                      .database = org_settings(p->org, p->arena)->databases[0].guid };
     OK(directory_create(p->directory, p->arena, &new, make_store, NULL, &account));
     return account;

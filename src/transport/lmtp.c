@@ -14,7 +14,7 @@
 
 struct lmtp {
     struct transport *transport;
-    int fd, stop[2];                             /* stop: a pipe; when its write end is closed, everybody stops */
+    int fd, stop[2]; /* stop: a pipe; when its write end is closed, everybody stops */
     unsigned port;
     pthread_t acceptor;
     pthread_mutex_t lock;
@@ -114,7 +114,7 @@ static void *accept_clients(void *arg)
         if (fd >= 0)
             take(lmtp, fd, (struct sockaddr *)&address, length);
         else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-            poll(&wait[1], 1, 100);              /* until somebody has closed a file */
+            poll(&wait[1], 1, 100); /* until somebody has closed a file */
     }
     return NULL;
 }
@@ -151,7 +151,8 @@ static int bound(const struct addrinfo *address)
 
 static enum ec open_socket(struct lmtp *lmtp, const char *where, char **why)
 {
-    const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
                                     .ai_flags = AI_NUMERICSERV | AI_PASSIVE };
     struct addrinfo *addresses;
     struct sockaddr_storage address;
@@ -209,7 +210,10 @@ enum ec lmtp_open(struct lmtp **out, TALLOC_CTX *owner, struct transport *t, cha
     return ec;
 }
 
-unsigned lmtp_port(const struct lmtp *lmtp) { return lmtp->port; }
+unsigned lmtp_port(const struct lmtp *lmtp)
+{
+    return lmtp->port;
+}
 
 void lmtp_close(struct lmtp *lmtp)
 {

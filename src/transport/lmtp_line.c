@@ -11,26 +11,26 @@
 #include "transport/lmtp.h"
 
 enum {
-    LINE_MAX_BYTES = 4096,                       /* of a command: RFC 5321 has 512, RFC 6531 more */
+    LINE_MAX_BYTES = 4096, /* of a command: RFC 5321 has 512, RFC 6531 more */
     READ_BYTES = 64 * 1024,
     ADDRESS_MAX = 512,
     RECIPIENTS_MAX = 1000,
     ERRORS_MAX = 20,
-    STOP_GRACE_MS = 5000,                        /* for the rest of a message when the server stops */
+    STOP_GRACE_MS = 5000, /* for the rest of a message when the server stops */
 };
 
 struct session {
     const struct lmtp_line *line;
-    TALLOC_CTX *arena;                           /* of the transaction */
-    struct buf out;                              /* replies that are not sent yet */
+    TALLOC_CTX *arena; /* of the transaction */
+    struct buf out;    /* replies that are not sent yet */
     uint8_t in[READ_BYTES];
     size_t at, end;
-    uint64_t deadline;                           /* clock_ms() by which the client must have said something */
+    uint64_t deadline; /* clock_ms() by which the client must have said something */
     bool gone, quit, greeted;
     unsigned errors;
     char *helo;
     /* The transaction. */
-    char *sender;                                /* NULL: no MAIL yet */
+    char *sender; /* NULL: no MAIL yet */
     const struct account **to;
     char **addresses;
     size_t count;
@@ -53,10 +53,12 @@ static void reply(struct session *s, const char *format, ...)
 /* true: ready.  false: too late, or the server stops, or a signal of the end. */
 static bool wait_for(struct session *s, short events, bool until_stop)
 {
-    struct pollfd wait[] = { { .fd = s->line->fd, .events = events }, { .fd = until_stop ? s->line->stop : -1, .events = POLLIN } };
+    struct pollfd wait[] = { { .fd = s->line->fd, .events = events },
+                             { .fd = until_stop ? s->line->stop : -1, .events = POLLIN } };
     for (;;) {
         const uint64_t now = clock_ms();
-        const int ready = now >= s->deadline ? 0 : poll(wait, COUNTOF(wait), (int)MIN(s->deadline - now, (uint64_t)60000));
+        const int ready =
+            now >= s->deadline ? 0 : poll(wait, COUNTOF(wait), (int)MIN(s->deadline - now, (uint64_t)60000));
         if (ready < 0 && errno != EINTR)
             return false;
         if (ready > 0)
@@ -127,7 +129,7 @@ static char *read_command(struct session *s)
         if (length <= LINE_MAX_BYTES)
             line[MIN(length, (size_t)LINE_MAX_BYTES)] = (char)c;
         length++;
-        if (length > (size_t)LINE_MAX_BYTES * 64) {                   /* this is no line at all */
+        if (length > (size_t)LINE_MAX_BYTES * 64) { /* this is no line at all */
             s->gone = true;
             return NULL;
         }
@@ -297,7 +299,7 @@ static enum data_state next_state(struct data *d, enum data_state state, char c)
         return AFTER_DOT;
     if (state == AFTER_DOT && c == '\r')
         return AFTER_DOT_CR;
-    if (state == AFTER_DOT_CR)                   /* not the end: the dot was stuffed, and its line goes on behind a CR */
+    if (state == AFTER_DOT_CR) /* not the end: the dot was stuffed, and its line goes on behind a CR */
         keep(d, "\r", 1);
     keep(d, &c, 1);
     if (c == '\r')
@@ -421,8 +423,8 @@ static const struct {
     command *run;
     bool before_lhlo;
 } commands[] = {
-    { "LHLO", on_lhlo, true },  { "MAIL", on_mail, false }, { "RCPT", on_rcpt, false }, { "DATA", on_data, false },
-    { "RSET", on_rset, true },  { "NOOP", on_noop, true },  { "VRFY", on_vrfy, true },  { "QUIT", on_quit, true },
+    { "LHLO", on_lhlo, true }, { "MAIL", on_mail, false }, { "RCPT", on_rcpt, false }, { "DATA", on_data, false },
+    { "RSET", on_rset, true }, { "NOOP", on_noop, true },  { "VRFY", on_vrfy, true },  { "QUIT", on_quit, true },
 };
 
 static void run_command(struct session *s, const char *line)

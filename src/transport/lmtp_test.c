@@ -16,7 +16,8 @@
 
 static int connected(struct post *p)
 {
-    const struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)transport_lmtp_port(p->transport)),
+    const struct sockaddr_in address = { .sin_family = AF_INET,
+                                         .sin_port = htons((uint16_t)transport_lmtp_port(p->transport)),
                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
@@ -115,7 +116,8 @@ static void commands_out_of_order_are_refused_and_the_session_goes_on(void **sta
     expect(p, fd, "250 ");
     expect(p, fd, "503 5.5.1");
     expect(p, fd, "503 5.5.1");
-    say(fd, "MAIL FROM:a@b.c\r\nMAIL FROM:<a@b.c> FOO=1\r\nMAIL FROM:<a@b.c> BODY=8BITMIME SMTPUTF8 SIZE=10\r\nMAIL FROM:<>\r\n");
+    say(fd, "MAIL FROM:a@b.c\r\nMAIL FROM:<a@b.c> FOO=1\r\nMAIL FROM:<a@b.c> BODY=8BITMIME SMTPUTF8 SIZE=10\r\nMAIL "
+            "FROM:<>\r\n");
     expect(p, fd, "501 5.1.7");
     expect(p, fd, "555 5.5.4");
     expect(p, fd, "250 2.1.0");
@@ -145,7 +147,7 @@ static void every_recipient_gets_a_reply_of_its_own(void **state)
     say(fd, "From: Carol <carol@example.com>\r\nTo: alice@contoso.com\r\nSubject: three\r\n\r\nhello\r\n.\r\n");
     for (int i = 0; i < 3; i++)
         expect(p, fd, "250 2.1.5 delivered");
-    assert_int_equal(post_count(p, p->alice, INBOX), 1);               /* once, though named twice */
+    assert_int_equal(post_count(p, p->alice, INBOX), 1); /* once, though named twice */
     assert_int_equal(post_count(p, p->bob, INBOX), 1);
     assert_int_equal(atomic_load(&p->new_mail), 2);
     assert_string_equal(text_of(p, p->bob, PidTagSubject), "three");
@@ -158,7 +160,8 @@ static void a_copy_says_how_it_came_to_its_mailbox(void **state)
 {
     struct post *p = *state;
     const int fd = ready_for_data(p);
-    say(fd, "From: Carol <carol@example.com>\r\nTo: Alice <alice@contoso.com>\r\nCc: bob@contoso.com\r\nSubject: s\r\n\r\nx\r\n.\r\n");
+    say(fd, "From: Carol <carol@example.com>\r\nTo: Alice <alice@contoso.com>\r\nCc: bob@contoso.com\r\nSubject: "
+            "s\r\n\r\nx\r\n.\r\n");
     expect(p, fd, "250 2.1.5");
     const struct letter *letter = post_newest(p, p->alice, INBOX);
     struct mime_person who;
@@ -169,7 +172,9 @@ static void a_copy_says_how_it_came_to_its_mailbox(void **state)
     assert_false(letter_u32(&letter->props, PidTagMessageCcMe, 1));
     assert_true(letter_u32(&letter->props, PidTagMessageRecipientMe, 0));
     const char *headers = letter_text(&letter->props, PidTagTransportMessageHeaders);
-    assert_ptr_equal(strstr(headers, "Return-Path: <carol@example.com>\r\nReceived: from client.example.com ([127.0.0.1])"), headers);
+    assert_ptr_equal(
+        strstr(headers, "Return-Path: <carol@example.com>\r\nReceived: from client.example.com ([127.0.0.1])"),
+        headers);
     assert_int_equal(post_prop(p, p->alice, INBOX, PidTagMessageFlags).u32 & (mfUnsent | mfInternet | 1), mfInternet);
     close(fd);
 }
@@ -191,8 +196,11 @@ static void only_CRLF_dot_CRLF_ends_a_message(void **state)
     struct post *p = *state;
     for (size_t i = 0; i < COUNTOF(no_ends); i++) {
         const int fd = ready_for_data(p);
-        say(fd, talloc_asprintf(p->arena, "Subject: one\r\n\r\nfirst%sMAIL FROM:<evil@example.com>\r\nRCPT TO:<bob@contoso.com>\r\n"
-                                          "DATA\r\nsecond\r\n.\r\n", no_ends[i]));
+        say(fd,
+            talloc_asprintf(p->arena,
+                            "Subject: one\r\n\r\nfirst%sMAIL FROM:<evil@example.com>\r\nRCPT TO:<bob@contoso.com>\r\n"
+                            "DATA\r\nsecond\r\n.\r\n",
+                            no_ends[i]));
         expect(p, fd, "250 2.1.5");
         say(fd, "NOOP\r\n");
         expect(p, fd, "250 2.0.0");
@@ -209,7 +217,9 @@ static void pipelined_transactions_are_all_done(void **state)
     struct buf all;
     buf_init(&all, p->arena);
     for (int i = 0; i < 20; i++)
-        buf_printf(&all, "MAIL FROM:<c@example.com>\r\nRCPT TO:<alice@contoso.com>\r\nDATA\r\nSubject: %d\r\n\r\ntext\r\n.\r\n", i);
+        buf_printf(
+            &all,
+            "MAIL FROM:<c@example.com>\r\nRCPT TO:<alice@contoso.com>\r\nDATA\r\nSubject: %d\r\n\r\ntext\r\n.\r\n", i);
     buf_printf(&all, "QUIT\r\n%c", 0);
     say(fd, (const char *)all.data);
     for (int i = 0; i < 20; i++) {
@@ -234,7 +244,8 @@ struct sender {
 static void *send_all(void *arg)
 {
     struct sender *sender = arg;
-    const struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)sender->port),
+    const struct sockaddr_in address = { .sin_family = AF_INET,
+                                         .sin_port = htons((uint16_t)sender->port),
                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     FILE *file = fdopen(fd, "r+");
@@ -356,7 +367,7 @@ static void a_message_that_has_been_everywhere_is_refused(void **state)
 {
     struct post *p = *state;
     const int fd = ready_for_data(p);
-    for (int i = 0; i < 30; i++)                 /* and ours is the 31st */
+    for (int i = 0; i < 30; i++) /* and ours is the 31st */
         say(fd, "Received: from a by b; Mon, 23 Nov 2026 10:00:00 +0000\r\n");
     say(fd, "Subject: loop\r\n\r\nReceived: this one is text\r\n.\r\n");
     expect(p, fd, "554 5.4.6");
@@ -370,7 +381,7 @@ static void a_message_without_an_end_is_not_delivered(void **state)
     const int fd = ready_for_data(p);
     say(fd, "Subject: half\r\n\r\nthe rest is mis");
     close(fd);
-    post_stop(p);                                /* waits for the connection's end */
+    post_stop(p); /* waits for the connection's end */
     post_start(p);
     assert_int_equal(post_count(p, p->alice, INBOX), 0);
 }
@@ -405,7 +416,9 @@ static const char *file_with(struct post *p, const char *name, const char *conte
 
 static void swaks_delivers_a_subject_in_any_charset(void **state)
 {
-    static const struct { const char *encoded, *subject; } subjects[] = {
+    static const struct {
+        const char *encoded, *subject;
+    } subjects[] = {
         { "=?utf-8?Q?Gr=C3=BC=C3=9Fe_aus_M=C3=BCnchen?=", "Grüße aus München" },
         { "=?iso-8859-1?Q?Gr=FC=DFe?=", "Grüße" },
         { "=?iso-2022-jp?B?GyRCJDMkcyRLJEEkTxsoQg==?=", "こんにちは" },
@@ -415,8 +428,11 @@ static void swaks_delivers_a_subject_in_any_charset(void **state)
     };
     struct post *p = *state;
     for (size_t i = 0; i < COUNTOF(subjects); i++) {
-        assert_int_equal(swaks(p, talloc_asprintf(p->arena, "--from carol@example.com --to alice@contoso.com "
-                                                            "--header 'Subject: %s' --body hello", subjects[i].encoded)), 0);
+        assert_int_equal(swaks(p, talloc_asprintf(p->arena,
+                                                  "--from carol@example.com --to alice@contoso.com "
+                                                  "--header 'Subject: %s' --body hello",
+                                                  subjects[i].encoded)),
+                         0);
         assert_string_equal(text_of(p, p->alice, PidTagSubject), subjects[i].subject);
     }
 }
@@ -431,16 +447,19 @@ static void swaks_delivers_HTML_with_its_plain_text_an_inline_picture_and_a_file
         "--a\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nplain grüße\r\n"
         "--a\r\nContent-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
         "<p>html gr=FC=DFe <img src=3D\"cid:pic@example.com\"></p>\r\n--a--\r\n"
-        "--r\r\nContent-Type: image/png; name=pic.png\r\nContent-ID: <pic@example.com>\r\nContent-Disposition: inline\r\n"
+        "--r\r\nContent-Type: image/png; name=pic.png\r\nContent-ID: <pic@example.com>\r\nContent-Disposition: "
+        "inline\r\n"
         "Content-Transfer-Encoding: base64\r\n\r\niVBORw0KGgo=\r\n--r--\r\n"
         "--m\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n"
         "Content-Disposition: attachment; filename*=utf-8''%C3%9Cbersicht.pdf\r\n\r\nJVBERi0=\r\n--m--\r\n";
     struct post *p = *state;
     assert_int_equal(swaks(p, talloc_asprintf(p->arena, "--from carol@example.com --to alice@contoso.com --data @%s",
-                                              file_with(p, "mail", mail))), 0);
+                                              file_with(p, "mail", mail))),
+                     0);
     const struct letter *letter = post_newest(p, p->alice, INBOX);
     assert_string_equal(letter_text(&letter->props, PidTagBody), "plain grüße");
-    static const char html[] = "<p>html gr\xFC\xDF" "e <img src=\"cid:pic@example.com\"></p>";
+    static const char html[] = "<p>html gr\xFC\xDF"
+                               "e <img src=\"cid:pic@example.com\"></p>";
     assert_true(blob_equal(letter_bytes(&letter->props, PidTagHtml), BLOB_OF(html, sizeof html - 1)));
     assert_int_equal(letter_u32(&letter->props, PidTagInternetCodepage, 0), 28591);
     assert_int_equal(post_prop(p, p->alice, INBOX, PidTagNativeBody).u32, 3);
@@ -463,7 +482,10 @@ static void swaks_hears_of_an_unknown_recipient(void **state)
 
 /* ---- mbox ---- */
 
-static void count_progress(void *arg, uint32_t done) { *(uint32_t *)arg = done; }
+static void count_progress(void *arg, uint32_t done)
+{
+    *(uint32_t *)arg = done;
+}
 
 static void an_mbox_is_imported_with_its_dates(void **state)
 {
@@ -484,11 +506,12 @@ static void an_mbox_is_imported_with_its_dates(void **state)
     const uint32_t tag = PidTagMessageDeliveryTime;
     struct prop time;
     assert_int_equal(post_list(p, st, INBOX, &mids), 2);
-    OK(store_message_open(&first, p->arena, st, INBOX, store_counter(mids[0]) < store_counter(mids[1]) ? mids[0] : mids[1],
-                          MESSAGE_READONLY));
+    OK(store_message_open(&first, p->arena, st, INBOX,
+                          store_counter(mids[0]) < store_counter(mids[1]) ? mids[0] : mids[1], MESSAGE_READONLY));
     OK(store_message_get(p->arena, first, &tag, 1, STORE_VALUE_LIMIT, &time));
     assert_string_equal(filetime_text(p->arena, time.u64), "2026-11-22T10:00:00.000Z");
-    assert_string_equal(store_message_text(p->arena, first, PidTagBody), "From here on it is text.\r\nFrom nowhere\r\n");
+    assert_string_equal(store_message_text(p->arena, first, PidTagBody),
+                        "From here on it is text.\r\nFrom nowhere\r\n");
     talloc_free(first);
     post_leave(st);
 }

@@ -5,32 +5,31 @@
 
 struct queue {
     struct sql *db;
-    pthread_mutex_t lock;                        /* of all of this */
-    struct guid *under_way;                      /* submissions that a thread is working on */
+    pthread_mutex_t lock;   /* of all of this */
+    struct guid *under_way; /* submissions that a thread is working on */
     size_t count;
 };
 
 static const struct sql_schema_step steps[] = {
-    { "submissions",
-      "CREATE TABLE submission("
-      "  id BYTEA NOT NULL PRIMARY KEY,"
-      "  created BIGINT NOT NULL,"
-      "  sender BYTEA NOT NULL,"
-      "  mailbox BYTEA NOT NULL,"
-      "  fid BIGINT NOT NULL,"
-      "  mid BIGINT NOT NULL,"
-      "  sent_to BIGINT NOT NULL,"
-      "  filed BIGINT NOT NULL,"
-      "  letter BYTEA NOT NULL);"
-      "CREATE TABLE submission_recipient("
-      "  id BYTEA NOT NULL,"
-      "  num BIGINT NOT NULL,"
-      "  letter_row BIGINT NOT NULL,"
-      "  mailbox BYTEA NOT NULL,"
-      "  state BIGINT NOT NULL,"
-      "  status TEXT NOT NULL,"
-      "  reason TEXT NOT NULL,"
-      "  PRIMARY KEY (id, num));" },
+    { "submissions", "CREATE TABLE submission("
+                     "  id BYTEA NOT NULL PRIMARY KEY,"
+                     "  created BIGINT NOT NULL,"
+                     "  sender BYTEA NOT NULL,"
+                     "  mailbox BYTEA NOT NULL,"
+                     "  fid BIGINT NOT NULL,"
+                     "  mid BIGINT NOT NULL,"
+                     "  sent_to BIGINT NOT NULL,"
+                     "  filed BIGINT NOT NULL,"
+                     "  letter BYTEA NOT NULL);"
+                     "CREATE TABLE submission_recipient("
+                     "  id BYTEA NOT NULL,"
+                     "  num BIGINT NOT NULL,"
+                     "  letter_row BIGINT NOT NULL,"
+                     "  mailbox BYTEA NOT NULL,"
+                     "  state BIGINT NOT NULL,"
+                     "  status TEXT NOT NULL,"
+                     "  reason TEXT NOT NULL,"
+                     "  PRIMARY KEY (id, num));" },
 };
 
 static int queue_free(struct queue *q)
@@ -85,7 +84,9 @@ void queue_release(struct queue *q, struct guid id)
 
 /* ---- rows ---- */
 
-static struct sql_value B_GUID(const struct guid *guid) { return B_BYTES(guid->bytes, sizeof guid->bytes); }
+static struct sql_value B_GUID(const struct guid *guid) {
+    return B_BYTES(guid->bytes, sizeof guid->bytes);
+}
 
 static const char submission_insert_sql[] =
     "INSERT INTO submission(id, created, sender, mailbox, fid, mid, sent_to, filed, letter)"
@@ -97,8 +98,8 @@ static const char recipient_insert_sql[] =
 static void insert(struct sql_tx *tx, const struct submission *s, struct blob letter)
 {
     sql_exec(tx, submission_insert_sql,
-             BIND(B_GUID(&s->id), B_INT((int64_t)s->created), B_GUID(&s->sender), B_GUID(&s->mailbox), B_INT((int64_t)s->fid),
-                  B_INT((int64_t)s->mid), B_INT((int64_t)s->sent_to), B_BLOB(letter)));
+             BIND(B_GUID(&s->id), B_INT((int64_t)s->created), B_GUID(&s->sender), B_GUID(&s->mailbox),
+                  B_INT((int64_t)s->fid), B_INT((int64_t)s->mid), B_INT((int64_t)s->sent_to), B_BLOB(letter)));
     for (uint32_t i = 0; i < s->count; i++) {
         const struct queued_recipient *r = &s->recipients[i];
         sql_exec(tx, recipient_insert_sql,
@@ -136,10 +137,12 @@ static enum ec change(struct queue *q, const char *const *statements, size_t cou
 enum ec queue_recipient_done(struct queue *q, const struct submission *s, uint32_t index)
 {
     static const char *const sql[] = {
-        "UPDATE submission_recipient SET state = $3, status = $4, reason = $5 WHERE id = $1 AND num = $2" };
+        "UPDATE submission_recipient SET state = $3, status = $4, reason = $5 WHERE id = $1 AND num = $2"
+    };
     const struct queued_recipient *r = &s->recipients[index];
-    return change(q, sql, COUNTOF(sql), BIND(B_GUID(&s->id), B_INT(index), B_INT(r->state), B_TEXT(r->status ? r->status : ""),
-                                             B_TEXT(r->reason ? r->reason : "")));
+    return change(q, sql, COUNTOF(sql),
+                  BIND(B_GUID(&s->id), B_INT(index), B_INT(r->state), B_TEXT(r->status ? r->status : ""),
+                       B_TEXT(r->reason ? r->reason : "")));
 }
 
 enum ec queue_filed(struct queue *q, const struct submission *s)
@@ -196,10 +199,11 @@ static void read_recipients(TALLOC_CTX *arena, struct sql_tx *tx, struct submiss
     struct sql_rows rows = sql_query(tx, recipients_sql, BIND(B_GUID(&s->id)));
     while (sql_next(&rows)) {
         s->recipients = talloc_realloc(arena, s->recipients, struct queued_recipient, s->count + 1);
-        s->recipients[s->count++] = (struct queued_recipient){
-            .row = (uint32_t)sql_col_int(&rows, 0), .mailbox = guid_column(&rows, 1),
-            .state = (enum submission_state)sql_col_int(&rows, 2), .status = sql_col_text_copy(arena, &rows, 3),
-            .reason = sql_col_text_copy(arena, &rows, 4) };
+        s->recipients[s->count++] = (struct queued_recipient){ .row = (uint32_t)sql_col_int(&rows, 0),
+                                                               .mailbox = guid_column(&rows, 1),
+                                                               .state = (enum submission_state)sql_col_int(&rows, 2),
+                                                               .status = sql_col_text_copy(arena, &rows, 3),
+                                                               .reason = sql_col_text_copy(arena, &rows, 4) };
     }
     sql_done(&rows);
 }

@@ -8,7 +8,13 @@
 #include "transport/internal.h"
 #include "wire/entry_id.h"
 
-enum { ATTACH_EMBEDDED = 5, BODY_IS_PLAIN = 1, REASON_TRANSFER_IMPOSSIBLE = 1, DIAGNOSTIC_UNRECOGNIZED = 0, CP_UTF8 = 65001 };
+enum {
+    ATTACH_EMBEDDED = 5,
+    BODY_IS_PLAIN = 1,
+    REASON_TRANSFER_IMPOSSIBLE = 1,
+    DIAGNOSTIC_UNRECOGNIZED = 0,
+    CP_UTF8 = 65001
+};
 
 /* "5.1.1" as 511: [MS-OXCMAIL] 2.2.3.7.1.3 */
 static uint32_t status_code(const char *status)
@@ -22,7 +28,8 @@ static uint32_t status_code(const char *status)
 static void add_failed(struct letter *report, const struct letter *original, const struct queued_recipient *r)
 {
     struct mime_person p = { "", "SMTP", "", "" };
-    const bool known = r->row < original->recipient_count && mime_recipient_person(&original->recipients[r->row]->props, &p);
+    const bool known =
+        r->row < original->recipient_count && mime_recipient_person(&original->recipients[r->row]->props, &p);
     const uint32_t code = status_code(r->status);
     if (!known)
         return;
@@ -32,8 +39,8 @@ static void add_failed(struct letter *report, const struct letter *original, con
     letter_set(props, P_I32(PidTagNonDeliveryReportDiagCode, code / 10 == 51 ? DIAGNOSTIC_UNRECOGNIZED : UINT32_MAX));
     letter_set(props, P_I32(PidTagNonDeliveryReportStatusCode, code));
     letter_set(props, P_STR(PidTagReportText, r->reason));
-    letter_set(props, P_STR(PidTagSupplementaryInfo, talloc_asprintf(report->owner, "<#%s smtp;550 %s %s>", r->status, r->status,
-                                                                     r->reason)));
+    letter_set(props, P_STR(PidTagSupplementaryInfo,
+                            talloc_asprintf(report->owner, "<#%s smtp;550 %s %s>", r->status, r->status, r->reason)));
     letter_set(props, P_TIME(PidTagReportTime, filetime_now()));
 }
 
@@ -41,17 +48,18 @@ static const char *text_of(TALLOC_CTX *arena, const struct transport *t, const s
 {
     const char *subject = letter_text(&s->letter->props, PidTagSubject);
     char *text = talloc_strdup(arena, "Your message did not reach some or all of the intended recipients.\r\n\r\n");
-    text = talloc_asprintf_append(text, "      Subject:  %s\r\n      Sent:     %s\r\n\r\n"
-                                  "The following recipients cannot be reached:\r\n\r\n", subject ? subject : "",
-                                  filetime_text(arena, s->created));
+    text = talloc_asprintf_append(text,
+                                  "      Subject:  %s\r\n      Sent:     %s\r\n\r\n"
+                                  "The following recipients cannot be reached:\r\n\r\n",
+                                  subject ? subject : "", filetime_text(arena, s->created));
     for (uint32_t i = 0; i < s->count; i++) {
         const struct queued_recipient *r = &s->recipients[i];
         struct mime_person p;
         if (r->state != SUBMISSION_FAILED || r->row >= s->letter->recipient_count ||
             !mime_recipient_person(&s->letter->recipients[r->row]->props, &p))
             continue;
-        text = talloc_asprintf_append(text, "      %s (%s)\r\n            %s\r\n            <%s #%s>\r\n\r\n", p.display_name,
-                                      p.smtp ? p.smtp : p.address, r->reason, t->hostname, r->status);
+        text = talloc_asprintf_append(text, "      %s (%s)\r\n            %s\r\n            <%s #%s>\r\n\r\n",
+                                      p.display_name, p.smtp ? p.smtp : p.address, r->reason, t->hostname, r->status);
     }
     return text;
 }

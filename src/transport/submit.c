@@ -112,11 +112,25 @@ static enum ec add_recipients(struct transport *t, struct submission *s, bool re
 /* ---- what the server writes on it: [MS-OXOMSG] 3.2.5.1 ---- */
 
 static const uint32_t stamps[] = {
-    PidTagSenderName, PidTagSenderEntryId, PidTagSenderSearchKey, PidTagSenderAddressType, PidTagSenderEmailAddress,
-    PidTagSenderSmtpAddress, PidTagSentRepresentingName, PidTagSentRepresentingEntryId, PidTagSentRepresentingSearchKey,
-    PidTagSentRepresentingAddressType, PidTagSentRepresentingEmailAddress, PidTagSentRepresentingSmtpAddress,
-    PidTagClientSubmitTime, PidTagInternetMessageId, PidTagConversationIndex, PidTagConversationTopic,
-    PidTagConversationIndexTracking, PidTagContentFilterSpamConfidenceLevel, PidTagSearchKey,
+    PidTagSenderName,
+    PidTagSenderEntryId,
+    PidTagSenderSearchKey,
+    PidTagSenderAddressType,
+    PidTagSenderEmailAddress,
+    PidTagSenderSmtpAddress,
+    PidTagSentRepresentingName,
+    PidTagSentRepresentingEntryId,
+    PidTagSentRepresentingSearchKey,
+    PidTagSentRepresentingAddressType,
+    PidTagSentRepresentingEmailAddress,
+    PidTagSentRepresentingSmtpAddress,
+    PidTagClientSubmitTime,
+    PidTagInternetMessageId,
+    PidTagConversationIndex,
+    PidTagConversationTopic,
+    PidTagConversationIndexTracking,
+    PidTagContentFilterSpamConfidenceLevel,
+    PidTagSearchKey,
 };
 
 static void stamp(struct transport *t, struct submission *s)
@@ -129,13 +143,14 @@ static void stamp(struct transport *t, struct submission *s)
     letter_unset(props, PidTagTransportMessageHeaders);
     if (!letter_text(props, PidTagInternetMessageId))
         letter_set(props, P_STR(PidTagInternetMessageId,
-                   talloc_asprintf(props->owner, "<%s@%s>", guid_text(s->id, guid), t->hostname)));
+                                talloc_asprintf(props->owner, "<%s@%s>", guid_text(s->id, guid), t->hostname)));
     if (!letter_bytes(props, PidTagSearchKey).size)
         letter_set(props, P_BIN(PidTagSearchKey, blob_copy(props->owner, BLOB_OF(s->id.bytes, sizeof s->id.bytes))));
     if (!letter_find(props, PidTagConversationTopic))
         letter_set(props, P_STR(PidTagConversationTopic, topic ? topic : ""));
     if (!letter_bytes(props, PidTagConversationIndex).size) {
-        letter_set(props, P_BIN(PidTagConversationIndex, mime_conversation_index(props->owner, s->created, guid_random())));
+        letter_set(props,
+                   P_BIN(PidTagConversationIndex, mime_conversation_index(props->owner, s->created, guid_random())));
         letter_set(props, P_BOOL(PidTagConversationIndexTracking, true));
     }
 }
@@ -189,7 +204,8 @@ static enum ec move_to(struct store *st, const struct submission *s)
     bool partial;
     if (!s->sent_to)
         return store_messages_delete(st, s->fid, &s->mid, 1, true, &partial);
-    return s->sent_to == s->fid ? ecNone : store_messages_move(st, s->fid, s->sent_to, &s->mid, 1, false, NULL, &partial);
+    return s->sent_to == s->fid ? ecNone
+                                : store_messages_move(st, s->fid, s->sent_to, &s->mid, 1, false, NULL, &partial);
 }
 
 /* The message is open and its store locked. */
@@ -223,8 +239,8 @@ static struct letter *for_recipients(TALLOC_CTX *arena, const struct letter *fro
     return letter;
 }
 
-static void deliver_to(struct transport *t, struct submission *s, struct queued_recipient *r, const struct letter *letter,
-                       const struct delivery *how)
+static void deliver_to(struct transport *t, struct submission *s, struct queued_recipient *r,
+                       const struct letter *letter, const struct delivery *how)
 {
     const struct account *a = directory_by_mailbox_guid(t->config.directory, letter->owner, r->mailbox);
     if (!a) {
@@ -286,12 +302,15 @@ static void carry_out(struct transport *t, struct submission *s, bool again)
 
 /* ---- submitting ---- */
 
-static enum ec prepare(struct transport *t, TALLOC_CTX *arena, const struct account *sender, struct store_message *message,
-                       struct submission *s)
+static enum ec prepare(struct transport *t, TALLOC_CTX *arena, const struct account *sender,
+                       struct store_message *message, struct submission *s)
 {
-    *s = (struct submission){ .id = guid_random(), .sender = sender->mailbox_guid, .created = filetime_now(),
+    *s = (struct submission){ .id = guid_random(),
+                              .sender = sender->mailbox_guid,
+                              .created = filetime_now(),
                               .mailbox = store_mailbox_guid(store_message_store(message)),
-                              .fid = store_message_fid(message), .mid = store_message_mid(message) };
+                              .fid = store_message_fid(message),
+                              .mid = store_message_mid(message) };
     enum ec ec = s->mid ? ecNone : store_message_save(message, false, &s->mid);
     if (!ec)
         ec = letter_load(arena, message, &s->letter);
@@ -309,12 +328,13 @@ static enum ec prepare(struct transport *t, TALLOC_CTX *arena, const struct acco
     return ec;
 }
 
-enum ec transport_submit(struct transport *t, const struct account *sender, struct store_message *message, unsigned flags)
+enum ec transport_submit(struct transport *t, const struct account *sender, struct store_message *message,
+                         unsigned flags)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     struct store *st = store_message_store(message);
     struct submission s;
-    (void)flags;                                 /* [MS-OXOMSG] 2.2.3.7.1: about spoolers, of which there are none */
+    (void)flags; /* [MS-OXOMSG] 2.2.3.7.1: about spoolers, of which there are none */
     enum ec ec = prepare(t, arena, sender, message, &s);
     if (!ec)
         ec = queue_add(t->queue, &s);

@@ -42,7 +42,8 @@ static void to(struct draft *d, uint8_t type, const char *address_type, const ch
 {
     const struct prop values[] = { P_STR(PidTagDisplayName, address), P_STR(PidTagAddressType, address_type),
                                    P_STR(PidTagEmailAddress, address) };
-    OK(store_recipient_put(d->message, &(struct store_recipient){ d->recipients++, type, { COUNTOF(values), values } }));
+    OK(store_recipient_put(d->message,
+                           &(struct store_recipient){ d->recipients++, type, { COUNTOF(values), values } }));
 }
 
 static enum ec submit(struct draft *d)
@@ -98,7 +99,8 @@ static void the_senders_copy_goes_to_Sent_Items(void **state)
     OK(submit(&d));
     assert_int_equal(post_count(p, p->alice, OUTBOX), 0);
     assert_int_equal(post_count(p, p->alice, SENT), 1);
-    assert_int_equal(post_prop(p, p->alice, SENT, PidTagMessageFlags).u32 & (mfUnsent | mfSubmitted | mfFromMe | 1), mfFromMe | 1);
+    assert_int_equal(post_prop(p, p->alice, SENT, PidTagMessageFlags).u32 & (mfUnsent | mfSubmitted | mfFromMe | 1),
+                     mfFromMe | 1);
     const struct letter *sent = post_newest(p, p->alice, SENT), *received = post_newest(p, p->bob, INBOX);
     assert_string_equal(letter_text(&sent->props, PidTagInternetMessageId),
                         letter_text(&received->props, PidTagInternetMessageId));
@@ -243,7 +245,8 @@ static void a_message_for_nobody_is_refused(void **state)
     struct draft d = draft(p, "nobody");
     EC(submit(&d), ecNoRecipients);
     d = draft(p, "unresolved");
-    OK(store_recipient_put(d.message, &(struct store_recipient){ 0, TO, { 1, &P_STR(PidTagDisplayName, "somebody") } }));
+    OK(store_recipient_put(d.message,
+                           &(struct store_recipient){ 0, TO, { 1, &P_STR(PidTagDisplayName, "somebody") } }));
     EC(submit(&d), ecInvalidRecips);
     assert_int_equal(post_count(p, p->alice, OUTBOX), 2);
 }
@@ -324,8 +327,9 @@ static int64_t rows_in_queue(struct post *p)
     struct sql *db;
     OK(sql_open(&db, p->arena, talloc_asprintf(p->arena, "sqlite:%s/queue.db", p->folder)));
     struct sql_tx tx = sql_read(db);
-    const int64_t count = sql_int(&tx, "SELECT (SELECT COUNT(*) FROM submission) + (SELECT COUNT(*) FROM submission_recipient)",
-                                  (struct sql_bind){ 0 });
+    const int64_t count =
+        sql_int(&tx, "SELECT (SELECT COUNT(*) FROM submission) + (SELECT COUNT(*) FROM submission_recipient)",
+                (struct sql_bind){ 0 });
     OK(sql_end(&tx));
     talloc_free(db);
     return count;
@@ -348,12 +352,18 @@ static struct submission accepted(struct post *p, const char *subject)
     to(&d, TO, "SMTP", "bob@contoso.com");
     to(&d, TO, "SMTP", "carol@example.com");
     OK(store_message_save(d.message, true, NULL));
-    struct submission s = { .id = guid_random(), .sender = p->alice->mailbox_guid, .mailbox = p->alice->mailbox_guid,
-                            .fid = OUTBOX, .mid = store_message_mid(d.message), .created = filetime_now(), .sent_to = SENT };
+    struct submission s = { .id = guid_random(),
+                            .sender = p->alice->mailbox_guid,
+                            .mailbox = p->alice->mailbox_guid,
+                            .fid = OUTBOX,
+                            .mid = store_message_mid(d.message),
+                            .created = filetime_now(),
+                            .sent_to = SENT };
     OK(letter_load(p->arena, d.message, &s.letter));
     s.recipients = talloc_zero_array(p->arena, struct queued_recipient, 2);
     s.recipients[0].mailbox = p->bob->mailbox_guid;
-    s.recipients[1] = (struct queued_recipient){ .row = 1, .state = SUBMISSION_FAILED, .status = "5.4.4", .reason = "far" };
+    s.recipients[1] =
+        (struct queued_recipient){ .row = 1, .state = SUBMISSION_FAILED, .status = "5.4.4", .reason = "far" };
     s.count = 2;
     talloc_free(d.message);
     post_leave(d.st);

@@ -5,7 +5,8 @@ enum { DEFAULT_MEGABYTES = 50, MOST_MEGABYTES = 100, DEFAULT_CONNECTIONS = 64, D
 
 static struct transport_config completed(struct transport_config c)
 {
-    c.message_max = MIN(c.message_max ? c.message_max : (size_t)DEFAULT_MEGABYTES * MEGABYTE, (size_t)MOST_MEGABYTES * MEGABYTE);
+    c.message_max =
+        MIN(c.message_max ? c.message_max : (size_t)DEFAULT_MEGABYTES * MEGABYTE, (size_t)MOST_MEGABYTES * MEGABYTE);
     c.connections_max = c.connections_max ? c.connections_max : DEFAULT_CONNECTIONS;
     c.idle_ms = c.idle_ms ? c.idle_ms : DEFAULT_IDLE_MS;
     return c;
