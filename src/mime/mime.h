@@ -29,7 +29,8 @@ struct mime_context {
 enum ec mime_read(TALLOC_CTX *arena, struct blob rfc5322, const struct mime_context *, struct letter **out);
 enum ec mime_write(TALLOC_CTX *arena, const struct letter *, struct blob *rfc5322);
 /* The same with a message in a mailbox, whose lock is held. */
-enum ec mime_to_message(TALLOC_CTX *arena, struct blob rfc5322, const struct mime_context *, struct store_message *into);
+enum ec mime_to_message(TALLOC_CTX *arena, struct blob rfc5322, const struct mime_context *,
+                        struct store_message *into);
 enum ec mime_of_message(TALLOC_CTX *arena, struct store_message *, struct blob *rfc5322);
 
 /* Received lines in the header block: who counts them sees a loop. */

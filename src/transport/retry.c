@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A thread that looks once a minute whether submissions are left in the queue because a mailbox could not be written. */
+/* A thread that looks once a minute whether submissions are left in the queue, because a mailbox could not be
+ * written. */
 #include <time.h>
 
 #include "transport/internal.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a client submits: [MS-OXOMSG] 3.2.5.1.  First everything that can refuse it is looked at, then it is in the queue,
- * and from there on it gets to all of its recipients or its sender gets a report. */
+/* What a client submits: [MS-OXOMSG] 3.2.5.1.  First everything that can refuse it is looked at, then it is in the
+ * queue, and from there on it gets to all of its recipients or its sender gets a report. */
 #include "transport/internal.h"
 
 enum { TO = 1, CC = 2, BCC = 3, TYPE_MASK = 0x0F, FAILED_BEFORE = 0x10, SUCCEEDED_BEFORE = 0x80 };

@@ -39,10 +39,10 @@ enum ec transport_submit(struct transport *, const struct account *sender, struc
 enum ec transport_recover(struct transport *);
 
 /* One message from outside into the mailboxes of `to`; results[i] says how each went. */
-void transport_deliver(struct transport *, struct blob rfc5322, const char *envelope_sender, const struct account *const *to,
-                       size_t count, enum ec *results);
+void transport_deliver(struct transport *, struct blob rfc5322, const char *envelope_sender,
+                       const struct account *const *to, size_t count, enum ec *results);
 
 /* All messages of an mbox into one mailbox, each with the time that its Date says. */
 typedef void transport_progress(void *arg, uint32_t done);
-enum ec transport_import_mbox(struct transport *, const struct account *, const char *path, transport_progress *, void *arg,
-                              uint32_t *count);
+enum ec transport_import_mbox(struct transport *, const struct account *, const char *path, transport_progress *,
+                              void *arg, uint32_t *count);
