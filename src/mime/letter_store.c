@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { VALUE_LIMIT = 64 * 1024 * 1024, ATTACH_EMBEDDED = 5, NAMED_FIRST = 0x8000, NAME_BYTES = 254 };
+enum { VALUE_LIMIT = 64 * 1024 * 1024, PIECE = 48 * 1024, ATTACH_EMBEDDED = 5, NAMED_FIRST = 0x8000, NAME_BYTES = 254 };
 
 /* ---- what travels ---- */
 
@@ -53,7 +53,6 @@ static bool travels(const struct range *ranges, size_t count, uint32_t tag)
 
 typedef enum ec values_get(TALLOC_CTX *, void *object, const uint32_t *tags, uint32_t count, size_t limit,
                            struct prop *);
-typedef enum ec values_set(void *object, const struct prop *, uint32_t count, enum ec *results);
 
 static enum ec message_get(TALLOC_CTX *arena, void *m, const uint32_t *tags, uint32_t count, size_t limit,
                            struct prop *out)
@@ -65,16 +64,6 @@ static enum ec attachment_get(TALLOC_CTX *arena, void *a, const uint32_t *tags, 
                               struct prop *out)
 {
     return store_attachment_get(arena, a, tags, count, limit, out);
-}
-
-static enum ec message_set(void *m, const struct prop *p, uint32_t count, enum ec *results)
-{
-    return store_message_set(m, p, count, results);
-}
-
-static enum ec attachment_set(void *a, const struct prop *p, uint32_t count, enum ec *results)
-{
-    return store_attachment_set(a, p, count, results);
 }
 
 static const char *name_text(TALLOC_CTX *owner, const struct PropertyName *name)
@@ -178,6 +167,110 @@ enum ec letter_load(TALLOC_CTX *owner, struct store_message *from, struct letter
 
 /* ---- into a mailbox ---- */
 
+/* What a letter is written to: a message or an attachment. */
+struct into {
+    struct store *st;
+    enum ec (*set)(void *object, const struct prop *, uint32_t count, enum ec *results);
+    enum ec (*stream)(struct store_stream **, TALLOC_CTX *owner, void *object, uint32_t tag, unsigned mode);
+    void *object;
+};
+
+static enum ec message_set(void *m, const struct prop *p, uint32_t count, enum ec *results)
+{
+    return store_message_set(m, p, count, results);
+}
+
+static enum ec message_stream(struct store_stream **out, TALLOC_CTX *owner, void *m, uint32_t tag, unsigned mode)
+{
+    return store_stream_of_message(out, owner, m, tag, mode);
+}
+
+static enum ec attachment_set(void *a, const struct prop *p, uint32_t count, enum ec *results)
+{
+    return store_attachment_set(a, p, count, results);
+}
+
+static enum ec attachment_stream(struct store_stream **out, TALLOC_CTX *owner, void *a, uint32_t tag, unsigned mode)
+{
+    return store_stream_of_attachment(out, owner, a, tag, mode);
+}
+
+static struct into into_message(struct store_message *m)
+{
+    return (struct into){ store_message_store(m), message_set, message_stream, m };
+}
+
+static bool is_text(const struct prop *p)
+{
+    return PROP_TYPE(p->tag) == PtypString || PROP_TYPE(p->tag) == PtypString8;
+}
+
+/* What an open object holds in memory is bounded: longer values go into it in pieces. */
+static bool is_large(const struct prop *p)
+{
+    return (is_text(p) || PROP_TYPE(p->tag) == PtypBinary) && prop_length(p) > PIECE;
+}
+
+/* Text goes as UTF-16, and a piece ends with a whole letter. */
+static enum ec write_piece(struct store_stream *stream, const struct prop *p, struct blob bytes, size_t *used)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    uint32_t written;
+    *used = MIN(bytes.size, (size_t)PIECE);
+    while (is_text(p) && *used < bytes.size && *used > PIECE - 4 && (bytes.data[*used] & 0xC0) == 0x80)
+        --*used;
+    const struct blob piece = is_text(p) ? utf16_of_utf8(arena, talloc_strndup(arena, (const char *)bytes.data, *used))
+                                         : BLOB_OF(bytes.data, *used);
+    const enum ec ec = store_stream_write(stream, piece, &written);
+    talloc_free(arena);
+    return ec;
+}
+
+static enum ec write_large(const struct into *into, const struct prop *p)
+{
+    const struct blob bytes = is_text(p) ? BLOB_OF(p->str, strlen(p->str)) : p->bin;
+    const uint32_t tag = is_text(p) ? PROP_AS(p->tag, PtypString) : p->tag;
+    struct store_stream *stream;
+    enum ec ec = into->stream(&stream, NULL, into->object, tag, STREAM_CREATE);
+    if (ec)
+        return ec;
+    for (size_t at = 0, used; at < bytes.size && !ec; at += used)
+        ec = write_piece(stream, p, BLOB_OF(bytes.data + at, bytes.size - at), &used);
+    if (!ec)
+        ec = store_stream_commit(stream);
+    talloc_free(stream);
+    return ec;
+}
+
+/* A value that an object of this kind does not take is left out; one that there is no room for may not get lost. */
+static enum ec of_value(enum ec ec)
+{
+    static const enum ec refusals[] = { ecComputed, ecInvalidParam, ecNotSupported, ecUnexpectedType };
+    for (size_t i = 0; i < COUNTOF(refusals); i++)
+        if (ec == refusals[i])
+            return ecNone;
+    return ec == ecNotEnoughMemory || ec == ecStreamSizeError ? ecTooBig : ec;
+}
+
+static enum ec set_values(const struct into *into, const struct prop *values, uint32_t count)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    struct prop *small = talloc_array(arena, struct prop, count);
+    enum ec *results = talloc_zero_array(arena, enum ec, count);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_large(&values[i]))
+            small[n++] = values[i];
+    enum ec ec = n ? into->set(into->object, small, n, results) : ecNone;
+    for (uint32_t i = 0; i < n && !ec; i++)
+        ec = of_value(results[i]);
+    for (uint32_t i = 0; i < count && !ec; i++)
+        if (is_large(&values[i]))
+            ec = of_value(write_large(into, &values[i]));
+    talloc_free(arena);
+    return ec;
+}
+
 static struct PropertyName property_name(TALLOC_CTX *arena, const struct letter_named *n)
 {
     struct PropertyName name = { .Kind = n->name ? 1 : 0, .GUID = n->set, .LID = n->lid };
@@ -193,16 +286,15 @@ static struct PropertyName property_name(TALLOC_CTX *arena, const struct letter_
 }
 
 /* A mailbox that has no ids left does without the named ones. */
-static enum ec save_named(const struct letter_props *props, struct store *st, values_set *set, void *object)
+static enum ec save_named(const struct letter_props *props, const struct into *into)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     struct PropertyName *names = talloc_array(arena, struct PropertyName, props->named_count);
     uint16_t *ids = talloc_zero_array(arena, uint16_t, props->named_count);
     struct prop *values = talloc_array(arena, struct prop, props->named_count);
-    enum ec *results = talloc_zero_array(arena, enum ec, props->named_count);
     for (uint32_t i = 0; i < props->named_count; i++)
         names[i] = property_name(arena, &props->named[i]);
-    enum ec ec = store_named_ids(st, names, props->named_count, true, ids);
+    enum ec ec = store_named_ids(into->st, names, props->named_count, true, ids);
     uint32_t count = 0;
     for (uint32_t i = 0; i < props->named_count && (!ec || ec == ecNotEnoughMemory); i++)
         if (ids[i]) {
@@ -210,7 +302,7 @@ static enum ec save_named(const struct letter_props *props, struct store *st, va
             values[count++].tag = PROP_TAG(PROP_TYPE(props->named[i].value.tag), ids[i]);
         }
     if (!ec || ec == ecNotEnoughMemory)
-        ec = count ? set(object, values, count, results) : ecNone;
+        ec = set_values(into, values, count);
     talloc_free(arena);
     return ec;
 }
@@ -222,19 +314,18 @@ static int by_id(const void *a, const void *b)
 }
 
 /* Ascending: PidTagSubject goes before the two parts that it is made of. */
-static enum ec save_props(const struct letter_props *props, struct store *st, values_set *set, void *object)
+static enum ec save_props(const struct letter_props *props, const struct into *into)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     struct prop *values = talloc_array(arena, struct prop, props->count);
-    enum ec *results = talloc_zero_array(arena, enum ec, props->count);
     uint32_t count = 0;
     for (uint32_t i = 0; i < props->count; i++)
         if (PROP_ID(props->values[i].tag) < NAMED_FIRST)
             values[count++] = props->values[i];
     qsort(values, count, sizeof *values, by_id);
-    enum ec ec = count ? set(object, values, count, results) : ecNone;
+    enum ec ec = set_values(into, values, count);
     if (!ec && props->named_count)
-        ec = save_named(props, st, set, object);
+        ec = save_named(props, into);
     talloc_free(arena);
     return ec;
 }
@@ -249,7 +340,7 @@ static enum ec save_attachment(const struct letter_attachment *from, struct stor
     uint32_t number;
     enum ec ec = store_attachment_new(&a, arena, into, &number);
     if (!ec)
-        ec = save_props(&from->props, store_message_store(into), attachment_set, a);
+        ec = save_props(&from->props, &(struct into){ store_message_store(into), attachment_set, attachment_stream, a });
     if (!ec && from->embedded && depth < LETTER_DEPTH) {
         ec = store_embedded_open(&inside, arena, a, MESSAGE_READWRITE, true);
         if (!ec)
@@ -265,7 +356,8 @@ static enum ec save_attachment(const struct letter_attachment *from, struct stor
 
 static enum ec save_letter(const struct letter *letter, struct store_message *into, unsigned depth)
 {
-    enum ec ec = save_props(&letter->props, store_message_store(into), message_set, into);
+    const struct into message = into_message(into);
+    enum ec ec = save_props(&letter->props, &message);
     for (uint32_t i = 0; i < letter->recipient_count && !ec; i++) {
         const struct letter_recipient *r = letter->recipients[i];
         ec = store_recipient_put(into, &(struct store_recipient){ i, r->type, { r->props.count, r->props.values } });

@@ -111,6 +111,28 @@ static void a_message_in_a_mailbox_becomes_mail_and_is_read_again(void **state)
     talloc_free(message);
 }
 
+/* What the store does not take at once goes to it in pieces: nothing of a mail may be lost on its way in. */
+static void large_values_arrive_whole(void **state)
+{
+    enum { MEGABYTES = 20 << 20 };
+    struct store_fixture *f = *state;
+    struct letter *letter = letter_new(f->arena);
+    struct letter_attachment *a = letter_attachment_add(letter);
+    char *text = talloc_array(f->arena, char, MEGABYTES + 1);
+    uint8_t *bytes = talloc_array(f->arena, uint8_t, MEGABYTES);
+    for (size_t i = 0; i < MEGABYTES; i++)
+        bytes[i] = (uint8_t)(i ^ i >> 8 ^ i >> 16);
+    for (size_t i = 0; i < MEGABYTES; i += 4) /* letters of one, two and, over the edges of all pieces, three bytes */
+        memcpy(text + i, i % 7 ? "a\xC3\xBC\n" : "\xE2\x82\xAC.", 4);
+    text[MEGABYTES] = 0;
+    letter_set(&letter->props, P_STR(PidTagBody, text));
+    letter_set(&letter->props, P_STR(PidTagTransportMessageHeaders, text));
+    letter_set(&letter->props, P_BIN(PidTagHtml, BLOB_OF(bytes, MEGABYTES)));
+    letter_set(&a->props, P_BIN(PidTagAttachDataBinary, BLOB_OF(bytes, MEGABYTES)));
+    letter_set_named(&letter->props, PS_PUBLIC_STRINGS, "Large", 0, P_BIN(PROP_TAG(PtypBinary, 0), BLOB_OF(bytes, MEGABYTES)));
+    assert_same("large values", letter, through_the_mailbox(f, f->arena, letter));
+}
+
 /* [MS-OXPROPS] 1.3.3: what belongs to the mailbox stays there. */
 static void a_letter_leaves_the_mailboxs_own_properties_behind(void **state)
 {
@@ -138,6 +160,7 @@ int main(void)
         cmocka_unit_test(what_is_delivered_is_what_was_read),
         cmocka_unit_test(a_message_in_a_mailbox_becomes_mail_and_is_read_again),
         cmocka_unit_test(a_letter_leaves_the_mailboxs_own_properties_behind),
+        cmocka_unit_test(large_values_arrive_whole),
     };
     return store_fixture_run("letters", tests, COUNTOF(tests));
 }
