@@ -14,10 +14,10 @@ $(BUILD)/build.ninja:
 install-needed:
 	@tools/install
 
-# A demo organisation on loopback, with real mail in it, kept in build/demo.
+# A demo organisation on loopback, with real mail in it, kept in build/demo.  Other ports: make run ARGS="--https ADDR:PORT".
 run: install-needed
 	@$(MAKE) --no-print-directory all
-	@$(BUILD)/oxcartd --data $(DEMO) --demo
+	@$(BUILD)/oxcartd --data $(DEMO) --demo $(ARGS)
 
 # Every test, in a plain gcc build and in a clang build with sanitizers; ends with 'N passed, N failed'.
 test: install-needed

@@ -51,10 +51,10 @@ static const char usage[] =
     "usage: oxcartd --data DIR [--https ADDR:PORT] [--http ADDR:PORT] [--lmtp ADDR:PORT]\n"
     "               [--hostname NAME] [--organization NAME] [--server-name NAME] [--demo]\n"
     "  --data DIR           where everything is kept; an empty folder becomes a new organisation\n"
-    "  --https, --http      where clients connect; plain HTTP is for loopback and listed proxies\n"
+    "  --https, --http      where clients connect; without TLS nobody signs in but on loopback\n"
     "  --lmtp               where the mail server delivers\n"
-    "  --hostname NAME      the server's name in URLs and in the certificate, e.g. mail.contoso.com\n"
-    "  --organization NAME  --server-name NAME    of a new organisation\n"
+    "  --hostname NAME      of a new organisation: the name in its URLs and its certificate, e.g. mail.contoso.com\n"
+    "  --organization NAME  --server-name NAME    likewise; otherwise Contoso and MAIL, in this example\n"
     "  --demo               contoso.com with alice and bob and real mail, on loopback\n";
 
 static int explain(const char *why)
