@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* inside DATA_DIR MBOX: the store and the ROP engine in one process, without a transport, on folders that `fill` has
- * made.  Prints rates beside bare SQLite and beside what the issue wants. */
+ * made.  Prints rates beside bare SQLite and beside the goals. */
 #include "bench.h"
 #include "bare.h"
 #include "house.h"

@@ -396,7 +396,7 @@ static void a_databases_password_is_not_shown(void **state)
                         "postgresql://me:***@db1,db2/x?password=***&sslmode=require");
 }
 
-static void the_mapi_directory_is_set_as_the_mission_types_it(void **state)
+static void the_mapi_directory_is_set_as_microsofts_page_types_it(void **state)
 {
     struct fixture *f = *state;
     warned(f,
@@ -536,7 +536,7 @@ int main(void)
         TEST(accepted_domains_are_added_used_and_removed),
         TEST(mailbox_databases_are_urls),
         TEST(a_databases_password_is_not_shown),
-        TEST(the_mapi_directory_is_set_as_the_mission_types_it),
+        TEST(the_mapi_directory_is_set_as_microsofts_page_types_it),
         TEST(Outlook_Anywhere_is_set_and_shown),
         TEST(help_and_completion_come_from_the_table),
         TEST(a_line_with_a_password_is_known_as_one),

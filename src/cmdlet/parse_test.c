@@ -98,7 +98,7 @@ static const char *tree(const char *text)
     return talloc_strndup(arena, out.size ? (char *)out.data : "", out.size);
 }
 
-static void the_lines_of_the_mission_are_read(void **state)
+static void the_lines_of_microsofts_page_are_read(void **state)
 {
     (void)state;
     static const struct { const char *line, *tree; } lines[] = {
@@ -311,7 +311,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, arena_new, arena_free)
     const struct CMUnitTest tests[] = {
-        TEST(the_lines_of_the_mission_are_read),
+        TEST(the_lines_of_microsofts_page_are_read),
         TEST(quotation_marks_work_as_in_PowerShell),
         TEST(values_have_their_kinds),
         TEST(statements_end_at_semicolons_and_lines),
