@@ -388,13 +388,15 @@ static enum ec copy_values(struct rop_call *call, const uint32_t *tags, uint32_t
     return ec;
 }
 
-/* [MS-OXCPRPT] 3.2.5.7, 3.2.5.8: of one kind, and a folder's properties are copied alone. */
+/* [MS-OXCPRPT] 3.2.5.7, 3.2.5.8: of one kind, and a folder's properties are copied alone.  Onto itself nothing is. */
 static enum ec copy_checked(struct rop_call *call, uint8_t flags)
 {
     if (flags & ~(COPY_MOVE | COPY_NO_OVERWRITE))
         return ecInvalidParam;
     if (call->destination->logon->store != call->store || call->object->type != call->destination->type)
         return ecNotSupported;
+    if (call->destination == call->object || (call->object->type == OBJECT_FOLDER && call->destination->fid == call->object->fid))
+        return ecAccessDenied;
     return call->object->type == OBJECT_FOLDER && flags & COPY_MOVE ? ecNotSupported : ecNone;
 }
 

@@ -426,6 +426,25 @@ static void only_objects_of_one_kind_are_copied(void **state)
     assert_int_equal(((const struct RopCopyToFailure *)missing.response)->DestHandleIndex, 1);
 }
 
+/* It would lose what it has before it could be copied. */
+static void nothing_is_copied_onto_itself(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t m = message(f), tags[] = { PidTagSubject }, inbox = rop_folder(f, INBOX);
+    struct ModifyRecipientRow row = { .RowId = 1, .RecipientType = 1, .RecipientRowSize = 1 };
+    row.RecipientRow = (struct RecipientRow){ .RecipientFlags = 0x0210, .DisplayName = "Bob" };
+    CODE(RUN(f, ModifyRecipients, m, .RowCount = 1, .RecipientRows = &row), ecNone);
+    const struct rop_done attachment = RUN(f, CreateAttachment, m);
+    CODE(RUN(f, SaveChangesAttachment, attachment.handle), ecNone);
+    CODE(RUN_TO(f, CopyTo, m, m, .WantSubObjects = true), ecAccessDenied);
+    CODE(RUN_TO(f, CopyProperties, m, m, .PropertyTagCount = 1, .PropertyTags = tags), ecAccessDenied);
+    CODE(RUN_TO(f, CopyTo, attachment.handle, attachment.handle), ecAccessDenied);
+    CODE(RUN_TO(f, CopyTo, inbox, inbox), ecAccessDenied);
+    const struct rop_done read = RUN(f, ReadRecipients, m);
+    CODE(read, ecNone);
+    assert_string_equal(((const struct RopReadRecipientsResponse *)read.response)->RecipientRows[0].RecipientRow.DisplayName, "Bob");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +469,7 @@ int main(void)
         ROP_TEST(everything_but_what_is_excluded_is_copied),
         ROP_TEST(folders_copy_their_properties_at_once_and_never_move_them),
         ROP_TEST(only_objects_of_one_kind_are_copied),
+        ROP_TEST(nothing_is_copied_onto_itself),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
