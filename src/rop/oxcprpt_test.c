@@ -440,9 +440,11 @@ static void nothing_is_copied_onto_itself(void **state)
     CODE(RUN_TO(f, CopyProperties, m, m, .PropertyTagCount = 1, .PropertyTags = tags), ecAccessDenied);
     CODE(RUN_TO(f, CopyTo, attachment.handle, attachment.handle), ecAccessDenied);
     CODE(RUN_TO(f, CopyTo, inbox, inbox), ecAccessDenied);
-    const struct rop_done read = RUN(f, ReadRecipients, m);
-    CODE(read, ecNone);
-    assert_string_equal(((const struct RopReadRecipientsResponse *)read.response)->RecipientRows[0].RecipientRow.DisplayName, "Bob");
+    const uint64_t mid = rop_save(f, m);
+    const struct rop_done opened = RUN(f, OpenMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = INBOX, .MessageId = mid);
+    CODE(opened, ecNone);
+    assert_string_equal(((const struct RopOpenMessageResponse *)opened.response)->RecipientRows[0].RecipientRow.DisplayName, "Bob");
+    assert_true(rop_get(f, opened.handle, PidTagHasAttachments).b);
 }
 
 int main(void)
