@@ -77,9 +77,11 @@ static const char *why_not(enum ec ec)
 /* Looked at before the lock is taken, which would leave its file in a folder that is not ours. */
 static const char *what_is_missing(TALLOC_CTX *arena, const char *dir)
 {
+    const char *database = talloc_asprintf(arena, "%s/org.db", dir);
+    const char *lock = talloc_asprintf(arena, "%s/oxcart.lock", dir);
     if (access(dir, F_OK))
         return talloc_asprintf(arena, "There is no data folder '%s'.\n", dir);
-    if (access(talloc_asprintf(arena, "%s/org.db", dir), F_OK) && access(talloc_asprintf(arena, "%s/oxcart.lock", dir), F_OK))
+    if (access(database, F_OK) && access(lock, F_OK))
         return talloc_asprintf(arena, "There is no organisation in '%s' yet. oxcartd --data DIR makes one.\n", dir);
     return NULL;
 }
@@ -156,7 +158,7 @@ static int read_options(struct program *p, int argc, char **argv)
             return refuse(optarg, " is no form of output: table, list, json or csv");
     }
     if (optind < argc)
-        return refuse(argv[optind], p->line ? ": one cmdlet line, in quotation marks, goes behind -c" : " is no command");
+        return refuse(argv[optind], p->line ? ": one line, in quotation marks, goes behind -c" : " is no command");
     return p->data_dir ? EXIT_SUCCESS : refuse("--data DIR", " is missing");
 }
 

@@ -22,6 +22,7 @@ enum { EXIT_WRONG_CALL = 2 };
 #define DEMO_HTTPS "127.0.0.1:8443"
 #define DEMO_LMTP "127.0.0.1:2424"
 #define DEMO_ALICE "alice@contoso.com"
+#define DEMO_BOB "bob@contoso.com"
 #define DEMO_PASSWORD "Passw0rd!"
 
 struct options {
@@ -93,7 +94,9 @@ static int read_options(int argc, char **argv, struct options *o)
         o->lmtp = o->lmtp ? o->lmtp : DEMO_LMTP;
         o->defaults.hostname = o->defaults.hostname ? o->defaults.hostname : "mail.contoso.com";
     }
-    return optind < argc ? explain("every option begins with --") : o->data ? EXIT_SUCCESS : explain("--data DIR is missing");
+    if (optind < argc)
+        return explain("every option begins with --");
+    return o->data ? EXIT_SUCCESS : explain("--data DIR is missing");
 }
 
 /* ---- what the rooms are handed ---- */
@@ -151,14 +154,16 @@ static enum ec make_certificate(struct rooms *r, TALLOC_CTX *arena, char **why)
     const struct org_settings *settings = org_settings(r->org, arena);
     const char *names[] = { settings->hostname, talloc_asprintf(arena, "autodiscover.%s", settings->domains[0].domain),
                             "localhost", "127.0.0.1" };
-    return access(r->certificate, F_OK) == 0 ? ecNone
-                                             : certificate_create(arena, r->certificate, r->key, names, COUNTOF(names), why);
+    if (access(r->certificate, F_OK) == 0)
+        return ecNone;
+    return certificate_create(arena, r->certificate, r->key, names, COUNTOF(names), why);
 }
 
 static void warn_of_other_name(const char *option, const char *wanted, const char *made_with)
 {
     if (wanted && strcasecmp(wanted, made_with) != 0)
-        log_line(LOG_WARNING, "organisation", "%s %s has no effect: this organisation was made with %s", option, wanted, made_with);
+        log_line(LOG_WARNING, "organisation", "%s %s has no effect: this organisation was made with %s", option, wanted,
+                 made_with);
 }
 
 static void warn_of_other_names(const struct org_settings *settings, const struct org_defaults *wanted)
@@ -269,13 +274,15 @@ static int fill_demo(struct rooms *r, TALLOC_CTX *arena)
 {
     if (!run_cmdlet(r, arena, "New-Mailbox alice -PrimarySmtpAddress " DEMO_ALICE " -Password '" DEMO_PASSWORD
                               "' -DisplayName 'Alice Example'") ||
-        !run_cmdlet(r, arena, "New-Mailbox bob -PrimarySmtpAddress bob@contoso.com -Password '" DEMO_PASSWORD
+        !run_cmdlet(r, arena, "New-Mailbox bob -PrimarySmtpAddress " DEMO_BOB " -Password '" DEMO_PASSWORD
                               "' -DisplayName 'Bob Example'") ||
-        !run_cmdlet(r, arena, "Get-MapiVirtualDirectory | Set-MapiVirtualDirectory -InternalUrl https://localhost/mapi"))
+        !run_cmdlet(r, arena, "Get-MapiVirtualDirectory | "
+                              "Set-MapiVirtualDirectory -InternalUrl https://localhost/mapi"))
         return 1;
     const struct account *alice = directory_by_smtp(r->directory, arena, DEMO_ALICE);
+    const char *mail = OXCART_DEMO "/inbox.mbox";
     uint32_t count = 0;
-    const enum ec ec = transport_import_mbox(r->transport, alice, OXCART_DEMO "/inbox.mbox", demo_progress, NULL, &count);
+    const enum ec ec = transport_import_mbox(r->transport, alice, mail, demo_progress, NULL, &count);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
     return ec ? complain("demo mail", ec_text(ec)) : 0;
@@ -290,13 +297,14 @@ static bool is_empty(struct rooms *r, TALLOC_CTX *arena)
  * ours, and goes with the port; what somebody has set by a cmdlet stays. */
 static int open_demo(struct rooms *r, TALLOC_CTX *arena, const struct options *o)
 {
+    static const char follow[] =
+        "Get-MapiVirtualDirectory | Where-Object { $_.InternalUrl -match '^https://localhost[:/]' } | "
+        "Set-MapiVirtualDirectory -InternalUrl https://localhost:%u/mapi";
     if (is_empty(r, arena) && fill_demo(r, arena))
         return 1;
-    if (!directory_by_smtp(r->directory, arena, DEMO_ALICE))
+    if (!directory_by_smtp(r->directory, arena, DEMO_ALICE) && !directory_by_smtp(r->directory, arena, DEMO_BOB))
         return complain(o->data, "this is an organisation already; the demo needs a folder of its own");
-    return !run_cmdlet(r, arena, talloc_asprintf(arena,
-                           "Get-MapiVirtualDirectory | Where-Object { $_.InternalUrl -match '^https://localhost[:/]' } | "
-                           "Set-MapiVirtualDirectory -InternalUrl https://localhost:%u/mapi", front_https_port(r->front)));
+    return !run_cmdlet(r, arena, talloc_asprintf(arena, follow, front_https_port(r->front)));
 }
 
 /* ---- the first words ---- */
@@ -347,7 +355,8 @@ static void say_first_mailbox(TALLOC_CTX *arena, const struct options *o, const 
 
 static void say_ready(struct rooms *r, const struct options *o, TALLOC_CTX *arena)
 {
-    const unsigned https = front_https_port(r->front), http = front_http_port(r->front), lmtp = transport_lmtp_port(r->transport);
+    const unsigned https = front_https_port(r->front), http = front_http_port(r->front);
+    const unsigned lmtp = transport_lmtp_port(r->transport);
     if (https)
         printf("https: https://%s:%u/mapi/emsmdb/\n", o->demo ? "localhost" : r->hostname, https);
     if (http)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What somebody meets who starts the server for the first time: every line that it prints for them is typed as it stands. */
+/* What somebody meets who starts the server for the first time: every line that it prints for them is typed as it
+ * stands. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -35,7 +36,8 @@ static size_t steps_of(TALLOC_CTX *arena, const struct server *s, const char *st
 {
     size_t count = 0;
     char *save = NULL;
-    for (char *line = strtok_r(talloc_strdup(arena, server_said(s)), "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+    char *said = talloc_strdup(arena, server_said(s));
+    for (char *line = strtok_r(said, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
         if (text_is_prefix(line, "  ") && count < STEPS_MAX)
             steps[count++] = line + 2;
     return count;
@@ -83,7 +85,8 @@ static void the_steps_of_the_demo_work_as_they_are_printed(void **state)
     const char *export = step_with(steps, count, "export ");
     (void)state;
     has(type(arena, export, step_with(steps, count, "mail list ")), "20 of 306 messages");
-    FILE *watch = terminal(arena, export, talloc_asprintf(arena, "exec %s --count 1", step_with(steps, count, "mail watch ")));
+    const char *watching = step_with(steps, count, "mail watch ");
+    FILE *watch = terminal(arena, export, talloc_asprintf(arena, "exec %s --count 1", watching));
     assert_non_null(fgets(line, sizeof line, watch));
     has(line, "watching Inbox of alice@contoso.com");
     has(type(arena, export, step_with(steps, count, "mail send ")), "sent to Alice Example");
@@ -109,7 +112,8 @@ static void the_demo_is_the_same_after_another_start_on_other_ports(void **state
     has(type(arena, export, step_with(steps, count, "mail list ")), "20 of 306 messages");
     has(server_cmdlet(s, arena, NULL, "(Get-MapiVirtualDirectory).InternalUrl"),
         talloc_asprintf(arena, "https://localhost:%u/mapi", server_https_port(s)));
-    server_cmdlet(s, arena, NULL, "Get-MapiVirtualDirectory | Set-MapiVirtualDirectory -InternalUrl https://mail.contoso.com/mapi");
+    server_cmdlet(s, arena, NULL, "Get-MapiVirtualDirectory | "
+                                  "Set-MapiVirtualDirectory -InternalUrl https://mail.contoso.com/mapi");
     assert_int_equal(server_stop(s), 0);
     server_run_again(s);
     has(server_cmdlet(s, arena, NULL, "(Get-MapiVirtualDirectory).InternalUrl"), "https://mail.contoso.com/mapi");
@@ -142,8 +146,9 @@ static void a_demo_whose_port_was_in_use_is_filled_by_the_next_start(void **stat
     const char *const again[] = { "--data", dir, "--demo", "--https", "127.0.0.1:0", "--lmtp", "127.0.0.1:0", NULL };
     has(server_refuses(arena, again, &status), "Alice and Bob have mailboxes");
     assert_int_equal(status, 0);
-    const char *get = talloc_asprintf(arena, "%s --data %s -c 'Get-Mailbox -Anr alice | select -exp Name'", getenv("OXCART"), dir);
-    assert_string_equal(type(arena, "", get), "alice\n");
+    const char *get = "-c 'Get-Mailbox -Anr alice | select -exp Name'";
+    const char *line = talloc_asprintf(arena, "%s --data %s %s", getenv("OXCART"), dir, get);
+    assert_string_equal(type(arena, "", line), "alice\n");
     server_remove(dir);
     talloc_free(arena);
 }
@@ -156,7 +161,8 @@ static void the_demo_stays_out_of_an_organisation_that_is_in_use(void **state)
     (void)state;
     server_cmdlet(s, arena, NULL, "New-Mailbox carol -Password Passw0rd!");
     assert_int_equal(server_stop(s), 0);
-    const char *const arguments[] = { "--data", server_dir(s), "--demo", "--https", "127.0.0.1:0", "--lmtp", "127.0.0.1:0", NULL };
+    const char *const arguments[] = { "--data", server_dir(s), "--demo", "--https", "127.0.0.1:0",
+                                      "--lmtp", "127.0.0.1:0", NULL };
     has(server_refuses(arena, arguments, &status), "the demo needs a folder of its own");
     assert_int_equal(status, 1);
     talloc_free(arena);

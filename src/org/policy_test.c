@@ -10,7 +10,8 @@
 
 enum { I = POLICY_INTERNAL, IE = POLICY_BOTH, NO = POLICY_NOWHERE };
 
-/* The table of Microsoft's page on MAPI over HTTP: organisation, mailbox, external block, and what Autodiscover then prints. */
+/* The table of Microsoft's page on MAPI over HTTP: organisation, mailbox, external block, and what Autodiscover then
+ * prints. */
 static const struct row {
     bool organization;
     enum org_switch mailbox;
