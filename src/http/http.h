@@ -61,7 +61,8 @@ bool http_header_has(const struct http_headers *, const char *name, const char *
 
 /* The value of a cookie, looked for in every Cookie line; NULL: none. */
 const char *http_cookie(TALLOC_CTX *arena, const struct http_headers *, const char *name);
-/* The first such parameter of a query, decoded ('+' is a blank); NULL: none, or not decodable. */
+/* The first such parameter of a query, decoded ('+' is a blank); names compare without case.  NULL: none, or not
+ * decodable. */
 const char *http_query(TALLOC_CTX *arena, const char *query, const char *name);
 /* %XX decoded; NULL: a broken escape, %00, or no UTF-8 afterwards. */
 char *http_decode(TALLOC_CTX *arena, const char *text, size_t size);

@@ -124,7 +124,7 @@ const char *http_query(TALLOC_CTX *arena, const char *query, const char *name)
     while (*query) {
         const size_t n = strcspn(query, "&"), key = MIN(n, strcspn(query, "="));
         const char *decoded = decode(arena, query, key, true);
-        if (decoded && strcmp(decoded, name) == 0)
+        if (decoded && strcasecmp(decoded, name) == 0)
             return decode(arena, query + key + (key < n), n - key - (key < n), true);
         query += n + (query[n] == '&');
     }
