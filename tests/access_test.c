@@ -199,6 +199,35 @@ static void curl_asks_Autodiscover(void **state)
     EXPECT_IN(curl(f, "https://localhost:%u/mapi/healthcheck.htm", port), "200 OK<br/>" SERVER_HOSTNAME);
 }
 
+/* Without a password. */
+static void curl_asks_Autodiscover_for_JSON(void **state)
+{
+    struct fixture *f = *state;
+    const unsigned port = server_https_port(f->server);
+    static const char found[] = "{\"Protocol\": \"AutodiscoverV1\", "
+                                "\"Url\": \"https://out.contoso.com/autodiscover/autodiscover.xml\"}";
+    static const char *const paths[] = { "/v1.0/alice%40contoso.com?Protocol=AutodiscoverV1&RedirectCount=1",
+                                         "/v1.0/nobody%40contoso.com?Protocol=AutodiscoverV1",
+                                         "?Email=alice%40contoso.com&Protocol=AutodiscoverV1" };
+    for (size_t i = 0; i < COUNTOF(paths); i++) {
+        const char *answer = curl(f, "'https://localhost:%u/Autodiscover/Autodiscover.json%s'", port, paths[i]);
+        EXPECT_IN(answer, "HTTP/1.1 200");
+        EXPECT_IN(answer, "Content-Type: application/json");
+        EXPECT_IN(answer, found);
+    }
+}
+
+static void curl_asks_Autodiscover_for_JSON_that_is_not_there(void **state)
+{
+    struct fixture *f = *state;
+    const unsigned port = server_https_port(f->server);
+    const char *at = talloc_asprintf(f->arena, "https://localhost:%u/autodiscover/autodiscover.json", port);
+    EXPECT_IN(curl(f, "'%s/v1.0/alice@contoso.com?Protocol=Ews'", at),
+              "The protocol 'Ews' is not supported. Supported protocols are: 'AutodiscoverV1'");
+    EXPECT_IN(curl(f, "'%s/v1.0/a@fabrikam.com?Protocol=AutodiscoverV1'", at), "HTTP/1.1 404");
+    EXPECT_IN(curl(f, "'%s?Email=alice@contoso.com'", at), "MissingProtocol");
+}
+
 static void curl_sends_a_raw_PING(void **state)
 {
     struct fixture *f = *state;
@@ -236,6 +265,8 @@ int main(void)
         TEST(a_client_without_the_capability_is_led_to_outlook_anywhere_in_every_row),
         TEST(connect_is_refused_where_the_result_is_outlook_anywhere_and_open_sessions_carry_on),
         TEST(curl_asks_Autodiscover),
+        TEST(curl_asks_Autodiscover_for_JSON),
+        TEST(curl_asks_Autodiscover_for_JSON_that_is_not_there),
         TEST(curl_sends_a_raw_PING),
         TEST(a_wrong_password_and_no_password_are_answered_with_what_is_offered),
     };

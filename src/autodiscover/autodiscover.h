@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* autodiscover/autodiscover.h: how a client finds its mailbox: [MS-OXDSCLI], the POX form.
+/* autodiscover/autodiscover.h: how a client finds its mailbox: [MS-OXDSCLI], the POX form, and the JSON
+ * form that leads to it.
  * Owns nothing: the answer comes from organisation, directory and the one policy function.  Never announces an address
  * that is not served. */
 #pragma once
@@ -13,6 +14,8 @@ struct autodiscover {
 
 /* Handler of /autodiscover/autodiscover.xml; request->context is the struct autodiscover. */
 http_handler autodiscover_pox;
+/* Handler of /autodiscover/autodiscover.json and what lies below it; nobody has to sign in. */
+http_handler autodiscover_json;
 
 /* The answer itself, also for the cmdlet that explains it. */
 struct autodiscover_client {

@@ -39,4 +39,3 @@ enum ec org_fill(struct sql_tx *, const struct org_defaults *);
 char *org_url_kept(TALLOC_CTX *, const char *data_dir, const char *url);
 char *org_url_shown(TALLOC_CTX *, const char *data_dir, const char *kept);
 char *org_lower(TALLOC_CTX *, const char *);
-char *org_https_url(TALLOC_CTX *, const char *hostname, unsigned port, const char *path);

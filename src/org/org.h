@@ -106,6 +106,8 @@ const struct org_virtual_directory *org_directory_named(const struct org_setting
 /* Which URLs or host names there are, as policy_decide() takes them. */
 enum policy_sides org_urls(const struct org_virtual_directory *);           /* NULL: POLICY_NOWHERE */
 enum policy_sides org_hosts(const struct org_virtual_directory *);
+/* https://mail.contoso.com/mapi; 443 is not written. */
+char *org_https_url(TALLOC_CTX *, const char *hostname, unsigned port, const char *path);
 
 /* Changes: any thread, on the disk when the call returns.  They take a whole row, copied from the picture and
  * altered; `add` fills guid, times and version by itself.  ecObjectModified: the row has changed meanwhile;
