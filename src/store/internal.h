@@ -12,6 +12,7 @@ enum ec store_schema(struct sql *);
 struct store {
     struct sql *db;                              /* NULL: closed while idle; store_begin and store_read open it */
     char *url;                                   /* of this mailbox: sqlite:/.../GUID.db, or the shared database */
+    bool gone;                                   /* the pool has forgotten it: it is not opened again */
     int64_t mb;
     struct guid guid, replica;
     struct store_identity identity;

@@ -152,6 +152,48 @@ static void few_connections_serve_many_mailboxes(void **state)
     }
 }
 
+/* Who has it open meets an error, and can still close everything; who comes anew finds what lies in the database. */
+static void a_mailbox_that_was_forgotten_is_closed_to_all_who_hold_it(void **state)
+{
+    struct store_fixture *f = *state;
+    const struct store_identity who = somebody(guid_random());
+    struct store *held, *again;
+    struct store_message *message;
+    struct store_table *table;
+    struct store_folder row;
+    struct props *rows;
+    uint32_t count;
+    const uint32_t column = PidTagSubject;
+    struct PropertyName name = { .Kind = 0, .GUID = PSETID_Common, .LID = 0x8503 };
+    uint16_t id;
+    OK(store_create(f->url, &who));
+    OK(store_get(f->pool, f->url, who.mailbox, &held));
+    store_lock(held);
+    OK(store_message_new(&message, f->arena, held, INBOX, false));
+    OK(store_contents_table(&table, f->arena, held, INBOX, 0, &count));
+    OK(store_table_columns(table, &column, 1));
+    store_unlock(held);
+    store_pool_forget(f->pool, who.mailbox);
+    store_pool_forget(f->pool, guid_random());
+    store_lock(held);
+    EC(store_message_save(message, false, NULL), ecMailboxDisabled);
+    EC(store_message_deliver(message, 0, NULL), ecMailboxDisabled);
+    EC(store_folder_row(f->arena, held, INBOX, &row), ecMailboxDisabled);
+    EC(store_table_query(f->arena, table, true, 10, false, NULL, NULL, &rows, &count), ecMailboxDisabled);
+    EC(store_named_ids(held, &name, 1, true, &id), ecMailboxDisabled);
+    talloc_free(message);
+    talloc_free(table);
+    store_unlock(held);
+    OK(store_get(f->pool, f->url, who.mailbox, &again));
+    assert_ptr_not_equal(again, held);
+    store_lock(again);
+    OK(store_folder_row(f->arena, again, INBOX, &row));
+    assert_int_equal(row.total, 0);
+    store_unlock(again);
+    store_put(again);
+    store_put(held);
+}
+
 struct worker {
     struct store_fixture *f;
     struct guid mailbox;
@@ -441,6 +483,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_owner_may_get_another_name),
     cmocka_unit_test(a_database_that_cannot_be_used_says_which_and_why),
     cmocka_unit_test(few_connections_serve_many_mailboxes),
+    cmocka_unit_test(a_mailbox_that_was_forgotten_is_closed_to_all_who_hold_it),
     cmocka_unit_test(threads_share_the_pool),
     cmocka_unit_test(the_logon_object_has_its_properties),
     cmocka_unit_test(a_class_is_received_by_its_longest_prefix),

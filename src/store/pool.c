@@ -108,6 +108,8 @@ static enum ec open_existing(struct store *st, struct sql **db)
 
 enum ec store_connect(struct store *st)
 {
+    if (st->gone)
+        return ecMailboxDisabled;
     if (st->db)
         return ecNone;
     const enum ec ec = open_existing(st, &st->db);
@@ -161,7 +163,7 @@ struct store_pool *store_pool_new(TALLOC_CTX *owner, store_watch *watch, void *a
     return pool;
 }
 
-/* From the pool's list; freed here, or by the last store_put. */
+/* From the pool's list; the last store_put frees it. */
 static void pool_remove(struct store_pool *pool, struct store *st)
 {
     struct store **at = bucket_of(pool, st->guid);
@@ -171,18 +173,32 @@ static void pool_remove(struct store_pool *pool, struct store *st)
     st->in_pool.forgotten = true;
 }
 
+/* With the pool's lock held: a reference to the store that the list has; NULL: none. */
+static struct store *pool_take(struct store_pool *pool, struct guid mailbox)
+{
+    struct store *st = *bucket_of(pool, mailbox);
+    while (st && !guid_equal(st->guid, mailbox))
+        st = st->in_pool.next;
+    if (st)
+        st->in_pool.references++;
+    return st;
+}
+
+/* Who still has a reference finds the mailbox closed, whatever lies in the database later. */
 void store_pool_forget(struct store_pool *pool, struct guid mailbox)
 {
     pthread_mutex_lock(&pool->lock);
-    for (struct store *st = *bucket_of(pool, mailbox), *next; st; st = next) {
-        next = st->in_pool.next;
-        if (!guid_equal(st->guid, mailbox))
-            continue;
+    struct store *st = pool_take(pool, mailbox);
+    if (st)
         pool_remove(pool, st);
-        if (!st->in_pool.references)
-            talloc_free(st);
-    }
     pthread_mutex_unlock(&pool->lock);
+    if (!st)
+        return;
+    store_lock(st);
+    st->gone = true;
+    store_disconnect(st);
+    store_unlock(st);
+    store_put(st);
 }
 
 struct idle {
@@ -196,10 +212,12 @@ static int by_use(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Those that nobody works with just now, each with a reference. */
 static struct idle *idle_stores(struct store_pool *pool, TALLOC_CTX *arena, size_t *count)
 {
     struct idle *idle = NULL;
     *count = 0;
+    pthread_mutex_lock(&pool->lock);
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct store *st = pool->buckets[i]; st; st = st->in_pool.next) {
             if (pthread_mutex_trylock(&st->in_pool.lock))
@@ -207,33 +225,31 @@ static struct idle *idle_stores(struct store_pool *pool, TALLOC_CTX *arena, size
             if (st->db) {
                 idle = talloc_realloc(arena, idle, struct idle, *count + 1);
                 idle[(*count)++] = (struct idle){ st, st->in_pool.used };
+                st->in_pool.references++;
             }
             pthread_mutex_unlock(&st->in_pool.lock);
         }
+    pthread_mutex_unlock(&pool->lock);
     if (*count)
         qsort(idle, *count, sizeof *idle, by_use);
     return idle;
 }
 
-/* A quarter more than necessary, so that not every request has to look for one. */
+/* A quarter more than necessary, so that not every request has to look for one.  To close a database takes a write to the
+ * disk, for which nobody else has to wait. */
 static void pool_trim(struct store_pool *pool)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     size_t count;
-    pthread_mutex_lock(&pool->lock);
     const struct idle *idle = idle_stores(pool, arena, &count);
-    for (size_t i = 0; i < count && pool->connected > pool->keep - pool->keep / 4; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct store *st = idle[i].st;
-        if (pthread_mutex_trylock(&st->in_pool.lock))
-            continue;
-        store_disconnect(st);
-        pthread_mutex_unlock(&st->in_pool.lock);
-        if (st->in_pool.references)
-            continue;
-        pool_remove(pool, st);
-        talloc_free(st);
+        if (pool->connected > pool->keep - pool->keep / 4 && !pthread_mutex_trylock(&st->in_pool.lock)) {
+            store_disconnect(st);
+            pthread_mutex_unlock(&st->in_pool.lock);
+        }
+        store_put(st);
     }
-    pthread_mutex_unlock(&pool->lock);
     talloc_free(arena);
 }
 
@@ -246,12 +262,13 @@ void store_pool_keep(struct store_pool *pool, unsigned connections)
 
 static struct store *pool_find(struct store_pool *pool, const char *database_url, struct guid mailbox)
 {
+    struct store *st = pool_take(pool, mailbox);
+    if (st)
+        return st;
     struct store **bucket = bucket_of(pool, mailbox);
-    for (struct store *st = *bucket; st; st = st->in_pool.next)
-        if (guid_equal(st->guid, mailbox))
-            return st;
-    struct store *st = store_make(NULL, database_url, mailbox);
+    st = store_make(NULL, database_url, mailbox);
     st->in_pool.pool = pool;
+    st->in_pool.references = 1;
     st->in_pool.next = *bucket;
     return *bucket = st;
 }
@@ -260,7 +277,6 @@ enum ec store_get(struct store_pool *pool, const char *database_url, struct guid
 {
     pthread_mutex_lock(&pool->lock);
     struct store *st = pool_find(pool, database_url, mailbox);
-    st->in_pool.references++;
     pthread_mutex_unlock(&pool->lock);
 
     store_lock(st);

@@ -50,7 +50,8 @@ struct store_pool *store_pool_new(TALLOC_CTX *owner, store_watch *watch, void *a
 /* A counted reference: the store stays open until store_put().  Does not lock. */
 enum ec store_get(struct store_pool *, const char *database_url, struct guid mailbox, struct store **out);
 void store_put(struct store *);                  /* not while it is locked */
-/* The mailbox goes from the pool with its last reference, e.g. before it is removed or moved. */
+/* Before a mailbox is removed or moved: waits for who works with it, and closes it.  References stay good, but
+ * everything that is done by them is ecMailboxDisabled. */
 void store_pool_forget(struct store_pool *, struct guid mailbox);
 /* At most so many databases stay connected while no request uses them; 64 unless said. */
 void store_pool_keep(struct store_pool *, unsigned connections);
