@@ -243,17 +243,21 @@ void store_message_flags(struct store_message *m, uint32_t set, uint32_t clear)
     m->row.flags = (m->row.flags & ~clear) | set;
 }
 
-/* The row has the beginning of a long list of names, and the list before it was changed. */
+/* The row has the beginning of a long list of names, and the list before it was changed.  They are made once. */
 static void refresh_display(struct store_message *m)
 {
     const char **texts[] = { &m->row.display_to, &m->row.display_cc, &m->row.display_bcc };
     bool stale = m->recipients_changed;
     for (size_t i = 0; i < COUNTOF(texts); i++)
         stale |= strlen(*texts[i]) >= DISPLAY_COLUMN - 4;
-    if (!stale || recipients_read(m))
+    if (!stale || (m->names && !m->names_stale) || recipients_read(m))
         return;
+    TALLOC_CTX *names = talloc_new(m);
     for (size_t i = 0; i < COUNTOF(texts); i++)
-        *texts[i] = recipients_display(m->texts, m->recipients, m->recipient_count, (uint8_t)(i + 1));
+        *texts[i] = recipients_display(names, m->recipients, m->recipient_count, (uint8_t)(i + 1));
+    talloc_free(m->names);
+    m->names = names;
+    m->names_stale = false;
 }
 
 struct message_view message_view_of(struct store_message *m)

@@ -38,7 +38,10 @@ struct store_message {
     struct blob packed;                          /* recipients that are not decoded yet */
     struct store_recipient *recipients;
     uint32_t recipient_count;
+    size_t recipients_size;                      /* bytes of them all, about */
     bool recipients_read, recipients_changed;
+    TALLOC_CTX *names;                           /* of them, as the row shows them; NULL: those of `texts` are right */
+    bool names_stale;
     struct attached **attached;                  /* ascending by number */
     uint32_t attached_count;
     bool attached_read, attached_changed;

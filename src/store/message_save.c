@@ -32,16 +32,14 @@ static uint64_t column_number(struct save *save, const struct message_view *v, u
                                              : p.u32;
 }
 
-static const char *column_names(struct save *save, const struct store_message *m, uint8_t type)
+static const char *column_names(struct save *save, const char *names)
 {
-    struct prop p = P_STR(PidTagDisplayTo, recipients_display(save->arena, m->recipients, m->recipient_count, type));
-    const size_t length = strlen(p.str);
-    if (length < DISPLAY_COLUMN)
-        return p.str;
+    if (strlen(names) < DISPLAY_COLUMN)
+        return names;
     size_t cut = DISPLAY_COLUMN - 1;
-    while (cut && (p.str[cut] & 0xC0) == 0x80)
+    while (cut && (names[cut] & 0xC0) == 0x80)
         cut--;
-    return talloc_strndup(save->arena, p.str, cut);
+    return talloc_strndup(save->arena, names, cut);
 }
 
 static void fill_columns(struct save *save, struct store_message *m)
@@ -61,13 +59,12 @@ static void fill_columns(struct save *save, struct store_message *m)
     row->created = MIN(row->created, (uint64_t)INT64_MAX);
     row->modified = m->modified_given ? MIN(row->modified, (uint64_t)INT64_MAX) : save->tx->now;
     row->committed = save->tx->now;
+    row->display_to = column_names(save, m->row.display_to);
+    row->display_cc = column_names(save, m->row.display_cc);
+    row->display_bcc = column_names(save, m->row.display_bcc);
     save->recipients = m->packed;
-    if (m->recipients_changed && !recipients_read(m)) {
-        row->display_to = column_names(save, m, 1);
-        row->display_cc = column_names(save, m, 2);
-        row->display_bcc = column_names(save, m, 3);
+    if (m->recipients_changed && !recipients_read(m))
         save->recipients = recipients_pack(save->arena, m->recipients, m->recipient_count);
-    }
 }
 
 /* ---- attachments ---- */
@@ -331,6 +328,7 @@ static void message_stored(struct store_message *m, const struct save *save)
     m->row.props = BLOB_OF(NULL, 0);
     message_row_keep(texts, &m->row);
     talloc_free(m->texts);
+    TALLOC_FREE(m->names);
     m->texts = texts;
     item_stored(&m->item, save->row.props, m->row.id, ITEM_OWN);
     uint32_t kept = 0;

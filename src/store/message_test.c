@@ -646,6 +646,45 @@ static void a_thousand_recipients_have_their_names(void **state)
     assert_int_equal(store_recipients(m, &r), 1000);
 }
 
+/* All of them lie in one value, which is read and written at once. */
+static void recipients_take_a_bounded_size_together(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f, DRAFTS);
+    char *name = talloc_zero_size(f->arena, 30001);
+    memset(name, 'n', 30000);
+    const struct prop props[] = { P_STR(PidTagDisplayName, name) };
+    struct store_recipient r = { 0, 1, { 1, props } };
+    enum ec ec = ecNone;
+    while (!ec && r.row_id < 10000)
+        ec = store_recipient_put(m, &(struct store_recipient){ r.row_id++, 1, r.props });
+    EC(ec, ecTooManyRecips);
+    assert_in_range(r.row_id, 100, 600);
+    for (uint32_t i = 0; i < 1000; i++) /* one for the other is no more */
+        OK(store_recipient_put(m, &(struct store_recipient){ i % 100, 2, r.props }));
+    store_recipient_remove(m, 0);
+    OK(store_recipient_put(m, &(struct store_recipient){ 0, 1, r.props }));
+    m = fixture_open(f, DRAFTS, save(m));
+    EC(store_recipient_put(m, &(struct store_recipient){ 10000, 1, r.props }), ecNone);
+    store_recipients_clear(m);
+    OK(store_recipient_put(m, &r));
+}
+
+static void names_of_recipients_are_made_once(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f, DRAFTS);
+    for (uint32_t i = 0; i < 1000; i++)
+        put_recipient(m, i, 1, "Somebody");
+    text_of(f, m, PidTagDisplayTo);
+    const size_t size = talloc_total_size(m);
+    for (unsigned i = 0; i < 100; i++)
+        number_of(f, m, PidTagImportance);
+    assert_int_equal(talloc_total_size(m), size);
+    put_recipient(m, 0, 1, "Nobody");
+    assert_memory_equal(text_of(f, m, PidTagDisplayTo), "Nobody; Somebody", 16);
+}
+
 /* ---- read flags and status ---- */
 
 static void reading_changes_the_count_and_no_change_number(void **state)
@@ -862,6 +901,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_conversation_has_the_id_of_its_index_or_topic),
     cmocka_unit_test(recipients_come_back_in_the_order_of_their_rows),
     cmocka_unit_test(a_thousand_recipients_have_their_names),
+    cmocka_unit_test(recipients_take_a_bounded_size_together),
+    cmocka_unit_test(names_of_recipients_are_made_once),
     cmocka_unit_test(reading_changes_the_count_and_no_change_number),
     cmocka_unit_test(all_of_a_folder_can_be_marked_read),
     cmocka_unit_test(notification_flags_can_be_cleared_alone),

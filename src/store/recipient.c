@@ -5,6 +5,8 @@
 #include "store/message.h"
 
 enum { FIXED = 9, RECIPIENTS_MAX = 32767 };
+/* All of them are read and written at once. */
+#define RECIPIENTS_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
 struct blob recipients_pack(TALLOC_CTX *arena, const struct store_recipient *recipients, uint32_t count)
 {
@@ -67,6 +69,7 @@ enum ec recipients_read(struct store_message *m)
         return ecNone;
     m->recipients_read = true;
     const enum ec ec = recipients_unpack(m, m->packed, &m->recipients, &m->recipient_count);
+    m->recipients_size = m->packed.size;
     if (ec)
         log_line(LOG_ERROR, "store", "%s: the recipients of message %lld are damaged; restore it from the backup",
                  m->st->url, (long long)m->row.id);
@@ -120,6 +123,27 @@ static bool is_at(const struct store_message *m, uint32_t at, uint32_t row_id)
     return at < m->recipient_count && m->recipients[at].row_id == row_id;
 }
 
+/* As they will lie in the blob. */
+static size_t size_of(const struct props *props)
+{
+    size_t size = FIXED;
+    for (uint32_t i = 0; i < props->count; i++)
+        size += 2 * sizeof(uint32_t) + prop_size(&props->values[i]);
+    return size;
+}
+
+static void changed(struct store_message *m)
+{
+    m->recipients_changed = m->names_stale = true;
+}
+
+static void forget(struct store_message *m, uint32_t at)
+{
+    struct props *props = &m->recipients[at].props;
+    m->recipients_size -= MIN(size_of(props), m->recipients_size);
+    talloc_free((void *)props->values);
+}
+
 static struct props props_keep(TALLOC_CTX *owner, struct props from, enum ec *ec)
 {
     struct prop *values = talloc_array(owner, struct prop, from.count);
@@ -147,10 +171,15 @@ enum ec store_recipient_put(struct store_message *m, const struct store_recipien
     if (!ec && !replaces && m->recipient_count >= RECIPIENTS_MAX)
         ec = ecTooManyRecips;
     const struct props kept = ec ? (struct props){ 0 } : props_keep(m, r->props, &ec);
-    if (ec)
+    const size_t old = replaces ? size_of(&m->recipients[at].props) : 0;
+    if (!ec && m->recipients_size + size_of(&kept) > RECIPIENTS_SIZE_MAX + old)
+        ec = ecTooManyRecips;
+    if (ec) {
+        talloc_free((void *)kept.values);
         return ec;
+    }
     if (replaces) {
-        talloc_free((void *)m->recipients[at].props.values);
+        forget(m, at);
     } else {
         if (m->recipient_count == (m->recipients ? talloc_array_length(m->recipients) : 0))
             m->recipients = talloc_realloc(m, m->recipients, struct store_recipient, MAX(8, m->recipient_count * 2));
@@ -158,7 +187,8 @@ enum ec store_recipient_put(struct store_message *m, const struct store_recipien
         m->recipient_count++;
     }
     m->recipients[at] = (struct store_recipient){ r->row_id, r->type, kept };
-    m->recipients_changed = true;
+    m->recipients_size += size_of(&kept);
+    changed(m);
     return ecNone;
 }
 
@@ -169,10 +199,10 @@ void store_recipient_remove(struct store_message *m, uint32_t row_id)
     const uint32_t at = position(m, row_id);
     if (!is_at(m, at, row_id))
         return;
-    talloc_free((void *)m->recipients[at].props.values);
+    forget(m, at);
     memmove(m->recipients + at, m->recipients + at + 1, (m->recipient_count - at - 1) * sizeof *m->recipients);
     m->recipient_count--;
-    m->recipients_changed = true;
+    changed(m);
 }
 
 void store_recipients_clear(struct store_message *m)
@@ -180,8 +210,9 @@ void store_recipients_clear(struct store_message *m)
     recipients_read(m);
     if (m->read_only)
         return;
-    m->recipients_changed |= m->recipient_count > 0;
+    if (m->recipient_count)
+        changed(m);
     for (uint32_t i = 0; i < m->recipient_count; i++)
-        talloc_free((void *)m->recipients[i].props.values);
+        forget(m, i);
     m->recipient_count = 0;
 }
