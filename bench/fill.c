@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fill DATA_DIR MBOX [ADDRESS ...]: makes the mailboxes of the benchmark, the last ones empty, and puts into alice's
- * folders as many messages as their names say; what is there already stays.  Goes to the store directly, many messages
- * to a transaction. */
+/* fill DATA_DIR MBOX USERS: makes the mailboxes of the benchmark: user0, user1 ... are empty, and alice's folders hold as
+ * many messages as their names say; what is there already stays.  Goes to the store directly, many messages to a
+ * transaction. */
 #include "bench.h"
 #include "house.h"
+
+#include <stdlib.h>
 
 #include "store/internal.h"
 
@@ -29,14 +31,14 @@ static void fill(struct house *h, const struct mails *mails, const char *name, u
 
 int main(int argc, char **argv)
 {
-    if (argc < 3)
-        give_up("usage: fill DATA_DIR MBOX [ADDRESS ...]");
+    if (argc != 4)
+        give_up("usage: fill DATA_DIR MBOX USERS");
     struct house *h = house_open(argv[1], "alice@contoso.com");
     const struct mails *mails = mails_read(h, argv[2]);
     fill(h, mails, SMALL_FOLDER, 1000);
     fill(h, mails, LARGE_FOLDER, 100000);
-    for (int i = 3; i < argc; i++)
-        house_account(h, argv[i]);
+    for (int i = 0; i < atoi(argv[3]); i++)
+        house_account(h, talloc_asprintf(h, "user%d@contoso.com", i));
     house_close(h);
     return 0;
 }
