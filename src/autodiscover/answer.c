@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The answer document: [MS-OXDSCLI] 2.2.4.1.  Elements stand in the order of the schema. */
-#include "autodiscover/autodiscover.h"
+#include "autodiscover/internal.h"
+#include "autodiscover/xml.h"
 
 #define NS_RESPONSE "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"
 #define NS_OUTLOOK "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
 #define MAPI_HTTP_VERSION_MAX 1u
 
-/* ServerVersion, 32 bits: 4 format (7), 6 major, 6 minor, 1 flag, 15 build.  The build that X-ServerApplication names. */
-#define SERVER_VERSION (7u << 28 | 15u << 22 | 2u << 16 | 1u << 15 | 1544u)
+/* ServerVersion, 32 bits: 4 format (7), 6 major, 6 minor, 1 flag, 15 build. */
+#define SERVER_VERSION (7u << 28 | SERVER_MAJOR << 22 | SERVER_MINOR << 16 | 1u << 15 | SERVER_BUILD)
 
 struct answer {
     struct buf out;
@@ -19,48 +20,15 @@ struct answer {
     struct policy policy;
 };
 
-/* ---- writing XML ---- */
-
-static void text(struct buf *out, const char *s)
-{
-    for (; *s; s++)
-        switch (*s) {
-        case '<':
-            buf_printf(out, "&lt;");
-            break;
-        case '>':
-            buf_printf(out, "&gt;");
-            break;
-        case '&':
-            buf_printf(out, "&amp;");
-            break;
-        case '"':
-            buf_printf(out, "&quot;");
-            break;
-        default:
-            if ((unsigned char)*s >= 0x20 || *s == '\t')      /* other control characters are no XML */
-                buf_add(out, s, 1);
-        }
-}
-
-static void element(struct answer *a, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    buf_printf(&a->out, "<%s>", name);
-    text(&a->out, value);
-    buf_printf(&a->out, "</%s>\n", name);
-}
-
 /* ---- Protocol elements ---- */
 
 static void urls(struct answer *a, const char *name, const char *endpoint)
 {
     buf_printf(&a->out, "<%s>\n", name);
     if (a->policy.mapi_http & POLICY_INTERNAL)
-        element(a, "InternalUrl", account_mapi_url(a->arena, a->mapi->internal_url, endpoint, a->account));
+        xml_put(&a->out, "InternalUrl", account_mapi_url(a->arena, a->mapi->internal_url, endpoint, a->account));
     if (a->policy.mapi_http & POLICY_EXTERNAL)
-        element(a, "ExternalUrl", account_mapi_url(a->arena, a->mapi->external_url, endpoint, a->account));
+        xml_put(&a->out, "ExternalUrl", account_mapi_url(a->arena, a->mapi->external_url, endpoint, a->account));
     buf_printf(&a->out, "</%s>\n", name);
 }
 
@@ -73,40 +41,43 @@ static void mapi_http(struct answer *a)
     buf_printf(&a->out, "</Protocol>\n");
 }
 
-/* Negotiate is said only to a client that knows the word. */
-static const char *auth_package(const struct answer *a, enum org_auth method)
+const char *autodiscover_auth_package(enum org_auth method, bool negotiate)
 {
     switch (method) {
     case ORG_BASIC:
         return "Basic";
     case ORG_NEGOTIATE:
-        return a->client->negotiate ? "Negotiate" : "Ntlm";
+        return negotiate ? "Negotiate" : "Ntlm";
     default:
         return "Ntlm";
     }
 }
 
+const char *autodiscover_mailbox_dn(TALLOC_CTX *arena, const struct org_settings *settings, const struct account *account)
+{
+    return talloc_asprintf(arena, "%s/cn=Microsoft Private MDB", account_server_dn(arena, settings, account));
+}
+
 /* Inside, by RPC: what is left of it names the mailbox's own server. */
 static void exch(struct answer *a)
 {
-    char *server_dn = account_server_dn(a->arena, a->settings, a->account);
     buf_printf(&a->out, "<Protocol>\n<Type>EXCH</Type>\n");
-    element(a, "Server", account_mailbox_id(a->arena, a->account));
-    element(a, "ServerDN", server_dn);
+    xml_put(&a->out, "Server", account_mailbox_id(a->arena, a->account));
+    xml_put(&a->out, "ServerDN", account_server_dn(a->arena, a->settings, a->account));
     buf_printf(&a->out, "<ServerVersion>%08X</ServerVersion>\n", SERVER_VERSION);
-    element(a, "MdbDN", talloc_asprintf(a->arena, "%s/cn=Microsoft Private MDB", server_dn));
+    xml_put(&a->out, "MdbDN", autodiscover_mailbox_dn(a->arena, a->settings, a->account));
     buf_printf(&a->out, "<Port>0</Port>\n<DirectoryPort>0</DirectoryPort>\n<ReferralPort>0</ReferralPort>\n");
-    element(a, "AuthPackage", auth_package(a, a->anywhere->internal_auth));
+    xml_put(&a->out, "AuthPackage", autodiscover_auth_package(a->anywhere->internal_auth, a->client->negotiate));
     buf_printf(&a->out, "<ServerExclusiveConnect>off</ServerExclusiveConnect>\n</Protocol>\n");
 }
 
 static void anywhere(struct answer *a, const char *type, const char *host, bool ssl, enum org_auth auth, const char *exclusive)
 {
     buf_printf(&a->out, "<Protocol>\n<Type>%s</Type>\n", type);
-    element(a, "Server", host);
-    element(a, "SSL", ssl ? "On" : "Off");
-    element(a, "AuthPackage", auth_package(a, auth));
-    element(a, "ServerExclusiveConnect", exclusive);
+    xml_put(&a->out, "Server", host);
+    xml_put(&a->out, "SSL", ssl ? "On" : "Off");
+    xml_put(&a->out, "AuthPackage", autodiscover_auth_package(auth, a->client->negotiate));
+    xml_put(&a->out, "ServerExclusiveConnect", exclusive);
     buf_printf(&a->out, "</Protocol>\n");
 }
 
@@ -146,10 +117,10 @@ static void user(struct answer *a)
 {
     char id[GUID_TEXT_SIZE];
     buf_printf(&a->out, "<User>\n");
-    element(a, "DisplayName", a->account->display_name);
-    element(a, "LegacyDN", a->account->legacy_dn);
-    element(a, "AutoDiscoverSMTPAddress", a->account->primary_smtp);
-    element(a, "DeploymentId", guid_text(a->settings->deployment_id, id));
+    xml_put(&a->out, "DisplayName", a->account->display_name);
+    xml_put(&a->out, "LegacyDN", a->account->legacy_dn);
+    xml_put(&a->out, "AutoDiscoverSMTPAddress", a->account->primary_smtp);
+    xml_put(&a->out, "DeploymentId", guid_text(a->settings->deployment_id, id));
     buf_printf(&a->out, "</User>\n");
 }
 

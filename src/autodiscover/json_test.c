@@ -1,75 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The JSON form as a client meets it: nobody signs in, so nobody may learn who exists. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <jansson.h>
-#include <stdlib.h>
+#include "autodiscover/fixture.h"
 
-#include "autodiscover/autodiscover.h"
-#include "http/transport.h"
+#include <jansson.h>
 
 #define URL "https://mail.contoso.com/autodiscover/autodiscover.xml"
 
-struct fixture {
-    struct autodiscover room;
-    TALLOC_CTX *arena;
-    char *dir;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = talloc_zero(NULL, struct fixture);
-    char path[] = "/tmp/oxcart-autodiscover-XXXXXX";
-    f->dir = talloc_strdup(f, mkdtemp(path));
-    f->arena = talloc_new(f);
-    assert_int_equal(org_open(&f->room.org, f, f->dir, &(struct org_defaults){ .hostname = "mail.contoso.com" }),
-                     ecNone);
-    assert_int_equal(directory_open(&f->room.directory, f->arena, f->room.org), ecNone);
-    const struct account_new alice = { .name = "alice",
-                                       .primary_smtp = "alice@contoso.com",
-                                       .database = org_settings(f->room.org, f->arena)->databases[0].guid };
-    const struct account *account;
-    assert_int_equal(directory_create(f->room.directory, f->arena, &alice, NULL, NULL, &account), ecNone);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    TALLOC_FREE(f->arena);
-    TALLOC_FREE(f->room.org);
-    assert_int_equal(system(talloc_asprintf(f, "rm -rf %s", f->dir)), 0);
-    return talloc_free(f);
-}
-
-/* ---- one request ---- */
-
-struct reply {
-    unsigned status;
-    const char *head, *body;
-};
-
 static struct reply ask(struct fixture *f, const char *method, const char *below, const char *query)
 {
-    struct http_recorder *recorder = http_recorder_new(f->arena);
-    struct http_request request = { .arena = talloc_new(f->arena),
-                                    .method = method,
-                                    .below = below,
-                                    .query = query,
-                                    .path = "/autodiscover/autodiscover.json",
-                                    .host = "elsewhere.example",
-                                    .context = &f->room };
-    http_recorder_run(recorder, autodiscover_json, &request);
-    assert_int_equal(recorder->after, HTTP_COMPLETE);
-    char *all = talloc_strndup(f->arena, (const char *)recorder->out.data, recorder->out.size);
-    char *blank = strstr(all, "\r\n\r\n");
-    assert_non_null(blank);
-    blank[2] = '\0';
-    return (struct reply){ (unsigned)strtoul(all + 9, NULL, 10), all, blank + 4 };
+    return fixture_ask(f, autodiscover_json,
+                       (struct http_request){ .method = method,
+                                              .path = "/autodiscover/autodiscover.json",
+                                              .below = below,
+                                              .query = query,
+                                              .host = "elsewhere.example" });
 }
 
 static const char *member(struct fixture *f, struct reply r, const char *name)
@@ -223,19 +167,17 @@ static void other_methods_are_told_what_is_allowed(void **state)
     assert_int_equal(ask(f, "HEAD", "/v1.0/alice@contoso.com", "Protocol=AutodiscoverV1").status, 200);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_path_form_and_the_query_form_lead_to_the_pox_form),
-        TEST(every_address_of_an_accepted_domain_gets_the_same_answer),
-        TEST(the_url_follows_the_listener_and_not_the_Host_line),
-        TEST(the_url_stands_beside_what_the_administrator_announces),
-        TEST(an_added_domain_is_ours_and_a_foreign_one_is_404),
-        TEST(a_protocol_that_is_not_served_is_refused_by_name),
-        TEST(a_missing_protocol_and_a_missing_address_have_their_own_errors),
-        TEST(other_methods_are_told_what_is_allowed),
+        AUTODISCOVER_TEST(the_path_form_and_the_query_form_lead_to_the_pox_form),
+        AUTODISCOVER_TEST(every_address_of_an_accepted_domain_gets_the_same_answer),
+        AUTODISCOVER_TEST(the_url_follows_the_listener_and_not_the_Host_line),
+        AUTODISCOVER_TEST(the_url_stands_beside_what_the_administrator_announces),
+        AUTODISCOVER_TEST(an_added_domain_is_ours_and_a_foreign_one_is_404),
+        AUTODISCOVER_TEST(a_protocol_that_is_not_served_is_refused_by_name),
+        AUTODISCOVER_TEST(a_missing_protocol_and_a_missing_address_have_their_own_errors),
+        AUTODISCOVER_TEST(other_methods_are_told_what_is_allowed),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

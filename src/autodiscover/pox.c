@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The POX request and its errors: [MS-OXDSCLI] 2.2.2, 2.2.3, 3.2.5. */
-#include <libxml/parser.h>
 #include <stdlib.h>
 
 #include "autodiscover/autodiscover.h"
+#include "autodiscover/xml.h"
 
 #define NS_REQUEST "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"
 #define SCHEMA_OUTLOOK "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
@@ -28,44 +28,24 @@ struct pox_request {
 
 /* ---- reading ---- */
 
-static bool is_element(const xmlNode *n, const char *name)
-{
-    return n->type == XML_ELEMENT_NODE && strcmp((const char *)n->name, name) == 0 && n->ns &&
-           strcmp((const char *)n->ns->href, NS_REQUEST) == 0;
-}
-
-static const char *content(TALLOC_CTX *arena, xmlNode *n)
-{
-    xmlChar *raw = xmlNodeGetContent(n);
-    char *text = talloc_strdup(arena, raw ? (const char *)raw : "");
-    xmlFree(raw);
-    char *end = text + strlen(text);
-    while (end > text && strchr(" \t\r\n", end[-1]))
-        *--end = '\0';
-    return text + strspn(text, " \t\r\n");
-}
-
 static void read_request(TALLOC_CTX *arena, xmlNode *request, struct pox_request *out)
 {
     for (xmlNode *n = request->children; n; n = n->next)
-        if (is_element(n, "EMailAddress"))
-            out->address = content(arena, n);
-        else if (is_element(n, "LegacyDN"))
-            out->legacy_dn = content(arena, n);
-        else if (is_element(n, "AcceptableResponseSchema"))
-            out->schema = content(arena, n);
+        if (xml_is(n, NS_REQUEST, "EMailAddress"))
+            out->address = xml_content(arena, n);
+        else if (xml_is(n, NS_REQUEST, "LegacyDN"))
+            out->legacy_dn = xml_content(arena, n);
+        else if (xml_is(n, NS_REQUEST, "AcceptableResponseSchema"))
+            out->schema = xml_content(arena, n);
 }
 
-/* A document type is refused as a whole: nobody needs entities here. */
 static enum pox_error parse(TALLOC_CTX *arena, struct blob body, struct pox_request *out)
 {
-    xmlDoc *doc = body.size ? xmlReadMemory((const char *)body.data, (int)body.size, NULL, NULL,
-                                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
-                            : NULL;
-    xmlNode *root = doc && !doc->intSubset ? xmlDocGetRootElement(doc) : NULL;
+    xmlDoc *doc = xml_read(body);
+    xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
     bool found = false;
-    for (xmlNode *n = root && is_element(root, "Autodiscover") ? root->children : NULL; n; n = n->next)
-        if (is_element(n, "Request")) {
+    for (xmlNode *n = root && xml_is(root, NS_REQUEST, "Autodiscover") ? root->children : NULL; n; n = n->next)
+        if (xml_is(n, NS_REQUEST, "Request")) {
             read_request(arena, n, out);
             found = true;
         }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <libxml/parser.h>
+
+#include "autodiscover/xml.h"
+
+xmlDoc *xml_read(struct blob body)
+{
+    xmlDoc *doc = body.size ? xmlReadMemory((const char *)body.data, (int)body.size, NULL, NULL,
+                                            XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING)
+                            : NULL;
+    if (!doc || !doc->intSubset)
+        return doc;
+    xmlFreeDoc(doc);
+    return NULL;
+}
+
+bool xml_is(const xmlNode *n, const char *ns, const char *name)
+{
+    return n->type == XML_ELEMENT_NODE && strcmp((const char *)n->name, name) == 0 && n->ns &&
+           strcmp((const char *)n->ns->href, ns) == 0;
+}
+
+xmlNode *xml_child(const xmlNode *parent, const char *ns, const char *name)
+{
+    for (xmlNode *n = parent ? parent->children : NULL; n; n = n->next)
+        if (xml_is(n, ns, name))
+            return n;
+    return NULL;
+}
+
+const char *xml_content(TALLOC_CTX *arena, const xmlNode *n)
+{
+    xmlChar *raw = xmlNodeGetContent(n);
+    char *text = talloc_strdup(arena, raw ? (const char *)raw : "");
+    xmlFree(raw);
+    char *end = text + strlen(text);
+    while (end > text && strchr(" \t\r\n", end[-1]))
+        *--end = '\0';
+    return text + strspn(text, " \t\r\n");
+}
+
+void xml_put_text(struct buf *out, const char *s)
+{
+    for (; *s; s++)
+        switch (*s) {
+        case '<': buf_printf(out, "&lt;"); break;
+        case '>': buf_printf(out, "&gt;"); break;
+        case '&': buf_printf(out, "&amp;"); break;
+        case '"': buf_printf(out, "&quot;"); break;
+        default:
+            if ((unsigned char)*s >= 0x20 || *s == '\t')
+                buf_add(out, s, 1);
+        }
+}
+
+void xml_put(struct buf *out, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buf_printf(out, "<%s>", name);
+    xml_put_text(out, value);
+    buf_printf(out, "</%s>\n", name);
+}
