@@ -391,13 +391,19 @@ static void adjust_folder(struct save *save, const struct store_message *m)
     folder_adjust(save->tx, row->fid, &delta);
 }
 
+/* A class that is no text, or far too long, stands for none. */
+static uint64_t place_of_class(TALLOC_CTX *arena, struct store_tx *tx, struct store_message *m)
+{
+    const char *class = store_message_text(arena, m, PidTagMessageClass), *explicit_class;
+    return receive_folder(arena, tx, class ? class : "", &explicit_class);
+}
+
 static enum ec save_top(struct store_message *m, uint64_t to, bool force, bool deliver)
 {
     struct store_tx tx = store_begin(m->st);
     struct save save = { .tx = &tx, .arena = talloc_new(NULL), .appears = m->is_new };
-    const char *explicit_class;
     if (deliver && !to)
-        to = receive_folder(save.arena, &tx, store_message_text(save.arena, m, PidTagMessageClass), &explicit_class);
+        to = place_of_class(save.arena, &tx, m);
     settle(&tx, m);
     if (force && !m->is_new)
         rebase(&tx, m);

@@ -587,6 +587,17 @@ static void a_conversation_has_the_id_of_its_index_or_topic(void **state)
     assert_true(blob_equal(fixture_prop(f, m, PidTagConversationId).bin, BLOB_OF(index + 6, 16)));
 }
 
+/* A class that is no text, which any client can set, says nothing about the folder. */
+static void mail_without_a_readable_class_is_delivered_to_the_inbox(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f, INBOX);
+    uint64_t mid;
+    OK(fixture_set(m, P_BIN(PROP_AS(PidTagMessageClass, PtypBinary), BLOB_OF("IPM", 3))));
+    OK(store_message_deliver(m, 0, &mid));
+    assert_int_equal(store_message_fid(m), INBOX);
+}
+
 /* ---- recipients ---- */
 
 static void put_recipient(struct store_message *m, uint32_t row_id, uint8_t type, const char *name)
@@ -900,6 +911,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_list_of_properties_has_what_there_is),
     cmocka_unit_test(a_conversation_has_the_id_of_its_index_or_topic),
     cmocka_unit_test(recipients_come_back_in_the_order_of_their_rows),
+    cmocka_unit_test(mail_without_a_readable_class_is_delivered_to_the_inbox),
     cmocka_unit_test(a_thousand_recipients_have_their_names),
     cmocka_unit_test(recipients_take_a_bounded_size_together),
     cmocka_unit_test(names_of_recipients_are_made_once),
