@@ -494,6 +494,58 @@ static void streams_of_properties_with_rules(void **state)
     OK(store_stream_of_message(&s, f->arena, m, PidTagHtml, STREAM_BEST));
 }
 
+/* Text in a code page is converted whole, and three bytes may come of one: there is no room for 256 MB at once. */
+static void text_that_is_converted_whole_is_of_bounded_length(void **state)
+{
+    enum { MEGABYTE = 1024 * 1024 };
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f);
+    struct store_stream *s;
+    uint32_t written;
+    enum ec ec = ecNone;
+    uint8_t *euros = talloc_size(f->arena, MEGABYTE);
+    memset(euros, 0x80, MEGABYTE);
+    OK(store_stream_of_message(&s, f->arena, m, PROP_AS(PidTagBody, PtypString8), STREAM_CREATE));
+    for (unsigned i = 0; i < 100 && !ec; i++)
+        ec = store_stream_write(s, BLOB_OF(euros, MEGABYTE), &written);
+    EC(ec, ecStreamSizeError);
+    EC(store_stream_resize(s, 100 * MEGABYTE), ecStreamSizeError);
+    OK(store_stream_commit(s));
+    talloc_free(s);
+    OK(fixture_set(m, P_I32(PidTagInternetCodepage, 1252)));
+    OK(store_stream_of_message(&s, f->arena, m, PidTagHtml, STREAM_CREATE));
+    for (unsigned i = 0; i < 50; i++)
+        OK(store_stream_write(s, BLOB_OF(euros, MEGABYTE), &written));
+    talloc_free(s);
+    EC(store_stream_of_message(&s, f->arena, m, PidTagBodyHtml, STREAM_READ), ecNotEnoughMemory);
+    const struct prop start = fixture_prop(f, m, PidTagBodyHtml);
+    assert_int_equal(start.u32, (uint32_t)ecNotEnoughMemory);
+}
+
+/* The identity of a conversation is made of the beginning of its topic. */
+static void a_topic_of_any_length_makes_a_conversation(void **state)
+{
+    enum { MEGABYTE = 1024 * 1024 };
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f), *like = new_message(f);
+    struct store_stream *s;
+    uint32_t written;
+    uint8_t *letters = talloc_size(f->arena, MEGABYTE);
+    char *beginning = talloc_strdup(f->arena, "");
+    for (size_t i = 0; i < MEGABYTE; i += 2)
+        put_le16(letters + i, 0x0390); /* three letters in capitals */
+    for (unsigned i = 0; i < 300; i++)
+        beginning = talloc_strdup_append(beginning, "\xCE\x90");
+    OK(store_stream_of_message(&s, f->arena, m, PidTagConversationTopic, STREAM_CREATE));
+    for (unsigned i = 0; i < 60; i++)
+        OK(store_stream_write(s, BLOB_OF(letters, MEGABYTE), &written));
+    talloc_free(s);
+    OK(fixture_set(like, P_STR(PidTagConversationTopic, beginning)));
+    const struct prop id = fixture_prop(f, m, PidTagConversationId), same = fixture_prop(f, like, PidTagConversationId);
+    assert_int_equal(id.tag, PidTagConversationId);
+    assert_true(blob_equal(id.bin, same.bin));
+}
+
 static void a_folder_has_binary_streams(void **state)
 {
     struct store_fixture *f = *state;
@@ -548,6 +600,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_stored_value_is_changed_in_the_middle),
     cmocka_unit_test(text_streams_are_utf_16_however_long),
     cmocka_unit_test(streams_of_properties_with_rules),
+    cmocka_unit_test(text_that_is_converted_whole_is_of_bounded_length),
+    cmocka_unit_test(a_topic_of_any_length_makes_a_conversation),
     cmocka_unit_test(a_folder_has_binary_streams),
     cmocka_unit_test(a_reader_of_what_was_replaced_is_told),
 };

@@ -15,6 +15,10 @@ enum {
 #define ITEM_CHANGES_LIMIT (16u * 1024 * 1024)
 /* No single value may be loaded whole beyond this, whatever limit the caller sets. */
 #define ITEM_LOAD_LIMIT (64u * 1024 * 1024)
+/* Text that is converted whole: from a code page to UTF-8 and on to UTF-16 it can grow to six times its bytes. */
+#define ITEM_CONVERT_LIMIT (32u * 1024 * 1024)
+/* Text that is looked at whole: subjects, names. */
+#define ITEM_TEXT_LIMIT (4u * 1024 * 1024)
 
 struct item_change {
     uint32_t tag;

@@ -299,7 +299,7 @@ const char *store_message_text(TALLOC_CTX *arena, struct store_message *m, uint3
 {
     struct prop p;
     const uint32_t text = PROP_AS(tag, PtypString);
-    store_message_get(arena, m, &text, 1, ITEM_LOAD_LIMIT, &p);
+    store_message_get(arena, m, &text, 1, ITEM_TEXT_LIMIT, &p);
     return PROP_TYPE(p.tag) == PtypString ? p.str : NULL;
 }
 

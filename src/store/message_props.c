@@ -37,7 +37,7 @@ static uint32_t u32_of(TALLOC_CTX *arena, const struct message_view *v, uint32_t
 static const char *text_of(TALLOC_CTX *arena, const struct message_view *v, uint32_t tag)
 {
     struct prop p;
-    item_get(arena, v->st, v->item, tag, ITEM_LOAD_LIMIT, false, &p);
+    item_get(arena, v->st, v->item, tag, ITEM_TEXT_LIMIT, false, &p);
     return PROP_TYPE(p.tag) == PtypString ? p.str : NULL;
 }
 
@@ -158,8 +158,10 @@ GETTER(conversation_id)
     if (tracking.place == BAG_HERE && tracking.prop.tag == PidTagConversationIndexTracking && tracking.prop.b &&
         bytes.size >= CONVERSATION_HEADER && bytes.data[0] == 1)
         return P_BIN(tag, blob_copy(arena, BLOB_OF(bytes.data + 6, 16)));
-    const char *topic = text_of(arena, v, PidTagConversationTopic);
-    return topic && *topic ? P_BIN(tag, conversation_of_topic(arena, topic)) : P_ERR(tag, ecNotFound);
+    struct prop topic; /* as much of it as counts */
+    item_get(arena, v->st, v->item, PidTagConversationTopic, TOPIC_CHARACTERS * 4, true, &topic);
+    const bool there = PROP_TYPE(topic.tag) == PtypString && *topic.str;
+    return there ? P_BIN(tag, conversation_of_topic(arena, topic.str)) : P_ERR(tag, ecNotFound);
 }
 
 /* ---- the table ---- */
@@ -222,7 +224,7 @@ static unsigned html_codepage(TALLOC_CTX *arena, const struct message_view *v, s
 static void get_html_text(TALLOC_CTX *arena, const struct message_view *v, uint32_t tag, size_t limit, bool cut,
                           struct prop *out)
 {
-    item_get(arena, v->st, v->item, PidTagHtml, cut ? ITEM_LOAD_LIMIT : limit, false, out);
+    item_get(arena, v->st, v->item, PidTagHtml, MIN(cut ? 2 * limit : limit, (size_t)ITEM_CONVERT_LIMIT), cut, out);
     if (PROP_TYPE(out->tag) == PtypErrorCode)
         return;
     *out =

@@ -311,6 +311,12 @@ enum ec store_stream_read(TALLOC_CTX *arena, struct store_stream *s, uint32_t co
     return ec;
 }
 
+/* Text in a code page is converted whole when it is written. */
+static uint64_t size_limit(const struct store_stream *s)
+{
+    return PROP_TYPE(s->tag) == PtypString8 ? ITEM_CONVERT_LIMIT : SIZE_LIMIT;
+}
+
 /* The bytes are in a spool, and nobody else has it. */
 static enum ec may_write(struct store_stream *s)
 {
@@ -333,7 +339,7 @@ enum ec store_stream_write(struct store_stream *s, struct blob bytes, uint32_t *
 {
     *written = 0;
     enum ec ec = may_write(s);
-    if (!ec && s->position + bytes.size > SIZE_LIMIT)
+    if (!ec && s->position + bytes.size > size_limit(s))
         ec = ecStreamSizeError;
     if (!ec)
         ec = spool_write(s->spool, s->position, bytes);
@@ -361,7 +367,7 @@ enum ec store_stream_seek(struct store_stream *s, uint8_t origin, int64_t offset
 enum ec store_stream_resize(struct store_stream *s, uint64_t size)
 {
     enum ec ec = may_write(s);
-    if (!ec && size > SIZE_LIMIT)
+    if (!ec && size > size_limit(s))
         ec = ecStreamSizeError;
     if (!ec)
         ec = spool_resize(s->spool, size);
@@ -378,7 +384,7 @@ static enum ec text_to_utf8(struct store_stream *s, struct spool *utf8)
         return transcode(s, read_spool, s->spool, whole_utf16, from_client, utf8);
     TALLOC_CTX *arena = talloc_new(NULL);
     struct blob all;
-    enum ec ec = spool_all(arena, s->spool, &all);
+    enum ec ec = spool_size(s->spool) > size_limit(s) ? ecStreamSizeError : spool_all(arena, s->spool, &all);
     if (!ec)
         ec = append(utf8, from_client(arena, s, all));
     talloc_free(arena);
