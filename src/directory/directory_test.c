@@ -405,6 +405,7 @@ static void a_typed_name_is_resolved_as_people_type_it(void **state)
         { "ali", 2 },  { "ALICE", 1 }, { " alice e ", 1 }, { "ali exa", 1 },      { "example al", 1 }, { "emond", 1 },
         { "ÉM", 1 },   { "aem@", 1 },  { "aem", 1 },       { "alice@contoso.com", 1 }, { "=alic", 0 }, { "=alice", 1 },
         { "contoso", 0 }, { "", 0 },   { "   ", 0 },       { "SMTP:AEM@contoso.com", 1 }, { "smtp:aem", 0 }, { "=", 0 },
+        { "=SMTP:aem@contoso.com", 1 }, { "=SMTP:aem", 0 }, { "=SMTP:", 0 },
     };
     for (size_t i = 0; i < COUNTOF(cases); i++)
         assert_int_equal(directory_resolve(f->directory, f->arena, cases[i].typed, ACCOUNTS_ALL, 10).count,

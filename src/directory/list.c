@@ -133,8 +133,9 @@ static void cut_at_blank(struct account_pattern *pattern)
 const struct account_pattern *account_pattern(TALLOC_CTX *arena, const char *typed)
 {
     static const struct { const char *prefix; enum pattern_kind kind; size_t skip; } kinds[] = {
-        { "=", PATTERN_EXACT, 1 }, { "smtp:", PATTERN_ADDRESS, 5 }, { "ex:", PATTERN_DN, 3 }, { "/o=", PATTERN_DN, 0 },
-        { "", PATTERN_PREFIX, 0 },
+        { "smtp:", PATTERN_ADDRESS, 5 }, { "ex:", PATTERN_DN, 3 }, { "/o=", PATTERN_DN, 0 },
+        { "=smtp:", PATTERN_ADDRESS, 6 }, { "=ex:", PATTERN_DN, 4 }, { "=/o=", PATTERN_DN, 1 },
+        { "=", PATTERN_EXACT, 1 }, { "", PATTERN_PREFIX, 0 },
     };
     struct account_pattern *pattern = talloc_zero(arena, struct account_pattern);
     const char *text = trimmed(pattern, typed);

@@ -30,7 +30,7 @@ struct request_type {
 static struct nspi_call nspi_of(struct mapihttp_call *c)
 {
     const struct org_settings *settings = org_settings(c->server->config.org, c->arena);
-    return (struct nspi_call){ c->arena, sessions_directory(c->server->config.sessions), settings, c->user };
+    return (struct nspi_call){ c->arena, sessions_directory(c->server->config.sessions), settings, c->user, c->http->host };
 }
 
 void begin_context(struct mapihttp_call *c, enum endpoint endpoint, struct session *session)

@@ -8,11 +8,14 @@
 enum { CP_WINUNICODE = 1200 };
 enum { MID_BEGINNING = 0, MID_CURRENT = 1, MID_END = 2 };                    /* CurrentRec */
 enum { MID_UNRESOLVED = 0, MID_AMBIGUOUS = 1, MID_RESOLVED = 2 };
+enum { SORT_DISPLAY_NAME = 0, SORT_PHONETIC = 3, SORT_WRITABLE = 0x3E9 };    /* SortType */
 enum { SPECIAL_ADDRESS_CREATION = 2, SPECIAL_UNICODE = 4 };
 enum { AB_RECIPIENTS = 1, AB_UNMODIFIABLE = 8 };                             /* PidTagContainerFlags */
 #define GLOBAL_ADDRESS_LIST 0u                                               /* ContainerID */
 #define HIERARCHY_VERSION 1u
-#define TAGS_MAX 100u
+#define TAGS_MAX 1000u                       /* of one row */
+#define VALUES_MAX 100000u                   /* of one answer */
+#define NAMES_MAX 1000u                      /* to resolve */
 
 /* [MS-OXNSPI] 3.1.4.1.8 */
 static const uint32_t default_columns[] = {
@@ -29,12 +32,16 @@ struct guid nspi_server_guid(const struct org_settings *settings)
 
 /* ---- positions: [MS-OXNSPI] 3.1.4.5 ---- */
 
+/* 8-bit text in a code page that has no 8-bit text cannot be. */
 static enum ec check_state(bool has_state, const struct STAT *state)
 {
     if (!has_state)
         return ecInvalidParam;
-    if (state->CodePage == CP_WINUNICODE)
-        return ecNotSupported;
+    return state->CodePage == CP_WINUNICODE ? ecNotSupported : ecNone;
+}
+
+static enum ec check_container(const struct STAT *state)
+{
     return state->ContainerID == GLOBAL_ADDRESS_LIST ? ecNone : ecInvalidBookmark;
 }
 
@@ -66,9 +73,22 @@ static struct STAT state_at(struct STAT state, const struct account_list *list, 
     return state;
 }
 
-static struct LargePropertyTagArray columns_or(bool has, const struct LargePropertyTagArray *asked)
+/* The columns that were asked for, or the usual ones. */
+static enum ec choose_columns(bool has, const struct LargePropertyTagArray *asked, struct LargePropertyTagArray *out)
 {
-    return has ? *asked : (struct LargePropertyTagArray){ COUNTOF(default_columns), default_columns };
+    *out = has ? *asked : (struct LargePropertyTagArray){ COUNTOF(default_columns), default_columns };
+    return out->PropertyTagCount > TAGS_MAX ? ecTableTooBig : ecNone;
+}
+
+static uint32_t rows_that_fit(const struct LargePropertyTagArray *columns)
+{
+    return VALUES_MAX / MAX(columns->PropertyTagCount, 10);
+}
+
+static struct props row_of(const struct nspi_call *call, const struct account *a,
+                           const struct LargePropertyTagArray *columns, uint32_t flags)
+{
+    return person_row(call, a, columns->PropertyTags, columns->PropertyTagCount, flags);
 }
 
 static const struct account_list *address_list(const struct nspi_call *call)
@@ -81,7 +101,8 @@ static const struct account_list *address_list(const struct nspi_call *call)
 /* [MS-OXNSPI] 3.1.4.1.1 */
 enum ec nspi_Bind(struct nspi_call *call, const struct BindRequest *request, struct BindResponse *response)
 {
-    if (request->HasState && (request->State.CodePage == CP_WINUNICODE || !codepage_known(request->State.CodePage)))
+    const uint32_t codepage = request->HasState ? request->State.CodePage : 0;
+    if (codepage == CP_WINUNICODE || (codepage && !codepage_known(codepage)))
         return ecInvalidCodepage;
     response->ServerGuid = nspi_server_guid(call->settings);
     return ecNone;
@@ -144,21 +165,41 @@ enum ec nspi_GetSpecialTable(struct nspi_call *call, const struct GetSpecialTabl
     return ecNone;
 }
 
-/* [MS-OXNSPI] 3.1.4.1.7: every tag that was asked for, in order, whether there is a value or not */
+/* Only 8-bit text needs a code page. */
+static bool wants_8_bits(const struct LargePropertyTagArray *tags)
+{
+    for (uint32_t i = 0; i < tags->PropertyTagCount; i++)
+        if ((PROP_TYPE(tags->PropertyTags[i]) & ~PtypMultiple) == PtypString8)
+            return true;
+    return false;
+}
+
+/* Without tags the answer has all that GetPropList would name. */
+static enum ec choose_tags(const struct nspi_call *call, const struct GetPropsRequest *request, const struct account *a,
+                           struct LargePropertyTagArray *tags)
+{
+    *tags = request->PropertyTags;
+    if (!request->HasPropertyTags && !a)
+        return ecInvalidObject;
+    if (!request->HasPropertyTags)
+        tags->PropertyTags = person_tags(call, a, &tags->PropertyTagCount);
+    if (request->State.CodePage == CP_WINUNICODE && wants_8_bits(tags))
+        return ecNotSupported;
+    return tags->PropertyTagCount > TAGS_MAX ? ecTableTooBig : ecNone;
+}
+
+/* [MS-OXNSPI] 3.1.4.1.7: every tag that was asked for, in order, whether there is a value or not.  In which container
+ * the object was seen does not matter. */
 enum ec nspi_GetProps(struct nspi_call *call, const struct GetPropsRequest *request, struct GetPropsResponse *response)
 {
+    struct LargePropertyTagArray tags;
     if (!request->HasState)
         return ecInvalidParam;
-    if (request->State.CodePage == CP_WINUNICODE)
-        return ecNotSupported;
     const struct account *a = directory_by_minimal_id(call->directory, call->arena, request->State.CurrentRec);
-    struct LargePropertyTagArray tags = request->PropertyTags;
-    if (!request->HasPropertyTags) {
-        if (!a)
-            return ecNotFound;
-        tags.PropertyTags = person_tags(call, a, &tags.PropertyTagCount);
-    }
-    const struct props row = person_row(call, a, tags.PropertyTags, tags.PropertyTagCount, request->Flags);
+    const enum ec ec = choose_tags(call, request, a, &tags);
+    if (ec)
+        return ec;
+    const struct props row = row_of(call, a, &tags, request->Flags);
     response->CodePage = request->State.CodePage;
     response->HasPropertyValues = true;
     response->PropertyValues = (struct AddressBookPropertyValueList){ row.count, row.values };
@@ -168,91 +209,173 @@ enum ec nspi_GetProps(struct nspi_call *call, const struct GetPropsRequest *requ
     return ecNone;
 }
 
-/* [MS-OXNSPI] 3.1.4.1.8: never more rows than were asked for */
-enum ec nspi_QueryRows(struct nspi_call *call, const struct QueryRowsRequest *request, struct QueryRowsResponse *response)
+static void put_rows(struct QueryRowsResponse *response, const struct STAT *state, struct props *rows, uint32_t count)
 {
-    const enum ec ec = check_state(request->HasState, &request->State);
-    if (ec)
-        return ec;
-    if (!request->ExplicitTableCount && !request->RowCount)
-        return ecInvalidParam;
-    const struct account_list *list = address_list(call);
-    const size_t at = request->ExplicitTableCount ? 0 : position_of(call, &request->State, list);
-    const uint32_t there = request->ExplicitTableCount ? request->ExplicitTableCount : (uint32_t)(list->count - at);
-    const uint32_t count = request->ExplicitTableCount ? there : MIN(there, request->RowCount);
-
-    response->Columns = columns_or(request->HasColumns, &request->Columns);
-    struct props *rows = talloc_array(call->arena, struct props, MAX(count, 1));
-    for (uint32_t i = 0; i < count; i++) {
-        const struct account *a = request->ExplicitTableCount
-                                      ? directory_by_minimal_id(call->directory, call->arena, request->ExplicitTable[i])
-                                      : list->accounts[at + i];
-        rows[i] = person_row(call, a, response->Columns.PropertyTags, response->Columns.PropertyTagCount, request->Flags);
-    }
     response->HasState = true;
-    response->State = request->ExplicitTableCount ? request->State : state_at(request->State, list, at + count);
+    response->State = *state;
     response->HasColumnsAndRows = true;
     response->RowCount = count;
     response->RowData = rows;
+}
+
+/* Rows of the ids, in their order; of one that nobody has all values are errors. */
+static void query_explicit(struct nspi_call *call, const struct QueryRowsRequest *request,
+                           struct QueryRowsResponse *response)
+{
+    const uint32_t asked = request->RowCount ? request->RowCount : request->ExplicitTableCount;
+    const uint32_t count = MIN(MIN(request->ExplicitTableCount, asked), rows_that_fit(&response->Columns));
+    struct props *rows = talloc_array(call->arena, struct props, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct account *a = directory_by_minimal_id(call->directory, call->arena, request->ExplicitTable[i]);
+        rows[i] = row_of(call, a, &response->Columns, request->Flags);
+    }
+    put_rows(response, &request->State, rows, count);
+}
+
+/* Rows from the position on, which moves behind them. */
+static void query_container(struct nspi_call *call, const struct QueryRowsRequest *request,
+                            struct QueryRowsResponse *response)
+{
+    const struct account_list *list = address_list(call);
+    const size_t at = position_of(call, &request->State, list);
+    const uint32_t count = (uint32_t)MIN(list->count - at, MIN(request->RowCount, rows_that_fit(&response->Columns)));
+    struct props *rows = talloc_array(call->arena, struct props, MAX(count, 1));
+    for (uint32_t i = 0; i < count; i++)
+        rows[i] = row_of(call, list->accounts[at + i], &response->Columns, request->Flags);
+    const struct STAT behind = state_at(request->State, list, at + count);
+    put_rows(response, &behind, rows, count);
+}
+
+/* [MS-OXNSPI] 3.1.4.1.8: never more rows than were asked for */
+enum ec nspi_QueryRows(struct nspi_call *call, const struct QueryRowsRequest *request, struct QueryRowsResponse *response)
+{
+    enum ec ec = check_state(request->HasState, &request->State);
+    if (!ec && !request->ExplicitTableCount && !request->RowCount)
+        ec = ecInvalidParam;
+    if (!ec && !request->ExplicitTableCount)
+        ec = check_container(&request->State);
+    if (!ec)
+        ec = choose_columns(request->HasColumns, &request->Columns, &response->Columns);
+    if (ec)
+        return ec;
+    (request->ExplicitTableCount ? query_explicit : query_container)(call, request, response);
     return ecNone;
 }
 
-/* [MS-OXNSPI] 3.1.4.1.10.  Without a filter the values of an object-valued property are meant (members, manager),
- * of which a mailbox has none. */
-enum ec nspi_GetMatches(struct nspi_call *call, const struct GetMatchesRequest *request, struct GetMatchesResponse *response)
+/* Does the property hold objects of the address book?  A mailbox has none in any of them. */
+static bool holds_objects(uint32_t tag)
 {
-    if (!request->HasState)
-        return ecInvalidParam;
-    if (request->State.CodePage == CP_WINUNICODE)
-        return ecNotSupported;
-    if (request->HasFilter && request->State.ContainerID != GLOBAL_ADDRESS_LIST)
+    static const uint32_t tags[] = { PidTagAddressBookManager, PidTagAddressBookIsMemberOfDistributionList,
+                                     PidTagAddressBookMember, PidTagAddressBookOwner, PidTagAddressBookReports,
+                                     PidTagAddressBookPublicDelegates, PidTagAddressBookOwnerBackLink };
+    for (size_t i = 0; i < COUNTOF(tags); i++)
+        if (PROP_ID(tags[i]) == PROP_ID(tag))
+            return true;
+    return false;
+}
+
+/* The explicit table that GetMatches makes, as it grows. */
+struct matches {
+    uint32_t *ids;
+    struct props *rows;
+    uint32_t count, limit;
+};
+
+/* Without a filter the objects are meant that a property of CurrentRec refers to; ContainerID is its tag. */
+static enum ec match_property(struct nspi_call *call, const struct GetMatchesRequest *request)
+{
+    if (!directory_by_minimal_id(call->directory, call->arena, request->State.CurrentRec))
+        return ecError;
+    const bool can = !request->HasPropertyName && request->State.SortType != SORT_WRITABLE &&
+                     holds_objects(request->State.ContainerID);
+    return can ? ecNone : ecNotSupported;
+}
+
+static enum ec match_filter(struct nspi_call *call, const struct GetMatchesRequest *request,
+                            const struct LargePropertyTagArray *columns, struct matches *m)
+{
+    if (request->State.SortType != SORT_DISPLAY_NAME && request->State.SortType != SORT_PHONETIC)
+        return ecError;
+    if (check_container(&request->State))
         return ecInvalidBookmark;
     const struct account_list *list = address_list(call);
-    response->Columns = columns_or(request->HasColumns, &request->Columns);
-    uint32_t *ids = talloc_array(call->arena, uint32_t, list->count + 1), count = 0;
-    struct props *rows = talloc_array(call->arena, struct props, list->count + 1);
-    for (size_t i = 0; request->HasFilter && i < list->count; i++) {
+    const struct person_filter *filter = person_filter(call->arena, request->Filter);
+    if (!filter)
+        return ecTooComplex;
+    m->ids = talloc_array(call->arena, uint32_t, MIN(list->count, m->limit) + 1);
+    m->rows = talloc_array(call->arena, struct props, MIN(list->count, m->limit) + 1);
+    for (size_t i = 0; i < list->count; i++) {
         const struct account *a = list->accounts[i];
-        if (!person_matches(call, a, request->Filter))
+        if (!person_matches(call, a, filter))
             continue;
-        if (count == request->RowCount)
+        if (m->count == m->limit)
             return ecTableTooBig;
-        ids[count] = a->minimal_id;
-        rows[count++] = person_row(call, a, response->Columns.PropertyTags, response->Columns.PropertyTagCount, 0);
+        m->ids[m->count] = a->minimal_id;
+        m->rows[m->count++] = row_of(call, a, columns, NSPI_EPHEMERAL_IDS);
     }
+    return ecNone;
+}
+
+/* [MS-OXNSPI] 3.1.4.1.10: a table of ids, with rows for who names columns */
+enum ec nspi_GetMatches(struct nspi_call *call, const struct GetMatchesRequest *request, struct GetMatchesResponse *response)
+{
+    static const struct LargePropertyTagArray none;
+    enum ec ec = check_state(request->HasState, &request->State);
+    if (!ec)
+        ec = choose_columns(true, request->HasColumns ? &request->Columns : &none, &response->Columns);
+    struct matches m = { .limit = MIN(request->RowCount, rows_that_fit(&response->Columns)) };
+    if (!ec)
+        ec = request->HasFilter ? match_filter(call, request, &response->Columns, &m) : match_property(call, request);
+    if (ec)
+        return ec;
     response->HasState = true;
     response->State = request->State;
     response->State.ContainerID = request->State.CurrentRec;
     response->HasMinimalIds = true;
-    response->MinimalIdCount = count;
-    response->MinimalIds = ids;
-    response->HasColumnsAndRows = true;
-    response->RowCount = count;
-    response->RowData = rows;
+    response->MinimalIdCount = m.count;
+    response->MinimalIds = m.ids;
+    response->HasColumnsAndRows = request->HasColumns;
+    response->RowCount = m.count;
+    response->RowData = m.rows;
     return ecNone;
 }
 
-/* [MS-OXNSPI] 3.1.4.1.17, 3.1.4.7: a minimal id per name says whether it is nobody, somebody or several */
+/* Nobody, somebody (then *found) or several.  Of several the one wins that was named exactly.  [MS-OXNSPI] 3.1.4.7 */
+static uint32_t resolve(struct nspi_call *call, const char *typed, const struct account **found)
+{
+    struct account_list list = directory_resolve(call->directory, call->arena, typed, ACCOUNTS_IN_ADDRESS_BOOK, 2);
+    if (list.count == 0)
+        return MID_UNRESOLVED;
+    if (list.count > 1) {
+        const char *exactly = talloc_asprintf(call->arena, "=%s", typed);
+        list = directory_resolve(call->directory, call->arena, exactly, ACCOUNTS_IN_ADDRESS_BOOK, 2);
+    }
+    if (list.count != 1)
+        return MID_AMBIGUOUS;
+    *found = list.accounts[0];
+    return MID_RESOLVED;
+}
+
+/* [MS-OXNSPI] 3.1.4.1.17: an id for each name, and rows for those who are somebody */
 enum ec nspi_ResolveNames(struct nspi_call *call, const struct ResolveNamesRequest *request,
                           struct ResolveNamesResponse *response)
 {
-    const enum ec ec = check_state(request->HasState, &request->State);
+    enum ec ec = check_state(request->HasState, &request->State);
+    if (!ec)
+        ec = check_container(&request->State);
+    if (!ec)
+        ec = choose_columns(request->HasPropertyTags, &request->PropertyTags, &response->PropertyTags);
+    if (!ec && request->NameCount > MIN(NAMES_MAX, rows_that_fit(&response->PropertyTags)))
+        ec = ecTableTooBig;
     if (ec)
         return ec;
-    response->PropertyTags = columns_or(request->HasPropertyTags, &request->PropertyTags);
-    if (response->PropertyTags.PropertyTagCount > TAGS_MAX)
-        return ecTableTooBig;
-    uint32_t *ids = talloc_zero_array(call->arena, uint32_t, request->NameCount + 1);
+    uint32_t *ids = talloc_array(call->arena, uint32_t, request->NameCount + 1);
     struct props *rows = talloc_array(call->arena, struct props, request->NameCount + 1);
     for (uint32_t i = 0; i < request->NameCount; i++) {
-        if (!*request->Names[i])
-            continue;
-        const struct account_list found =
-            directory_resolve(call->directory, call->arena, request->Names[i], ACCOUNTS_IN_ADDRESS_BOOK, 2);
-        ids[i] = found.count == 0 ? MID_UNRESOLVED : found.count == 1 ? MID_RESOLVED : MID_AMBIGUOUS;
-        if (found.count == 1)
-            rows[response->RowCount++] = person_row(call, found.accounts[0], response->PropertyTags.PropertyTags,
-                                                    response->PropertyTags.PropertyTagCount, 0);
+        const struct account *found = NULL;
+        ids[i] = resolve(call, request->Names[i], &found);
+        if (found)
+            rows[response->RowCount++] = row_of(call, found, &response->PropertyTags, 0);
     }
     response->CodePage = request->State.CodePage;
     response->HasMinimalIds = true;
@@ -265,16 +388,30 @@ enum ec nspi_ResolveNames(struct nspi_call *call, const struct ResolveNamesReque
 
 /* ---- where a mailbox is: [MS-OXCMAPIHTTP] 2.2.5.18, 2.2.5.19 ---- */
 
+/* Is it the host of this URL that the client has come to? */
+static bool is_host_of(const char *url, const char *host)
+{
+    const char *name = url ? strstr(url, "://") : NULL;
+    const size_t size = host ? strcspn(host, ":") : 0;
+    return name && size && strncasecmp(name + 3, host, size) == 0 && strchr(":/", name[3 + size]);
+}
+
+/* Both sides may have an address: the client keeps to the one that it uses already. */
+static const char *mapi_url(const struct nspi_call *call)
+{
+    const struct org_virtual_directory *mapi = org_directory_of(call->settings, ORG_MAPI);
+    if (!mapi || !mapi->internal_url)
+        return mapi ? mapi->external_url : NULL;
+    const bool outside = is_host_of(mapi->external_url, call->host) && !is_host_of(mapi->internal_url, call->host);
+    return outside ? mapi->external_url : mapi->internal_url;
+}
+
 static enum ec url_for(struct nspi_call *call, const char *dn, const char *endpoint, const char **url)
 {
-    *url = "";
     const struct account *a = directory_by_legacy_dn(call->directory, call->arena, dn);
-    const struct org_virtual_directory *mapi = org_directory_of(call->settings, ORG_MAPI);
-    const char *base = !mapi ? NULL : mapi->internal_url ? mapi->internal_url : mapi->external_url;
-    if (!a || !base)
-        return ecNotFound;
-    *url = account_mapi_url(call->arena, base, endpoint, a);
-    return ecNone;
+    const char *base = mapi_url(call);
+    *url = a && base ? account_mapi_url(call->arena, base, endpoint, a) : "";
+    return **url ? ecNone : ecNotFound;
 }
 
 /* A server's name ends in /cn=Servers/cn=GUID@domain, which names the mailbox; what follows names its database. */

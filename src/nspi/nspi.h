@@ -11,6 +11,7 @@ struct nspi_call {
     struct directory *directory;
     const struct org_settings *settings;
     const struct account *user;              /* who asks */
+    const char *host;                        /* the name that the client has used for us; NULL: it is not known */
 };
 
 /* What Bind answers: constant for the organisation, so that minimal ids stay valid.  [MS-OXNSPI] 2.2.9.2 */

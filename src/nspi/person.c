@@ -5,7 +5,9 @@
 #include "wire/guids.h"
 
 enum { MAPI_MAILUSER = 6 };              /* PidTagObjectType */
+enum { CP_ASCII = 20127 };
 enum { DTE_LOCAL_USER = 0x40000000 };    /* PidTagDisplayTypeEx: may stand in permissions */
+enum { FILTER_NODES_MAX = 1000, FILTER_NAMES_MAX = 20 };     /* a client asks with some ten */
 
 static struct blob encode(TALLOC_CTX *arena, const struct wire_struct *description, const void *self)
 {
@@ -60,6 +62,13 @@ static struct prop home_database(const struct nspi_call *c, const struct account
     return P_STR(tag, talloc_asprintf(c->arena, "%s/cn=Microsoft Private MDB", account_server_dn(c->arena, c->settings, a)));
 }
 
+/* The printable form is 8-bit text of the ASCII characters.  [MS-OXOABK] 2.2.3.7 */
+static struct prop printable_name(const struct nspi_call *c, const struct account *a, uint32_t tag)
+{
+    const struct blob ascii = codepage_of_utf8(c->arena, CP_ASCII, a->display_name);
+    return P_STR(tag, talloc_strndup(c->arena, (const char *)ascii.data, ascii.size));
+}
+
 static struct prop proxy_addresses(const struct nspi_call *c, const struct account *a, uint32_t tag)
 {
     (void)c;
@@ -102,7 +111,7 @@ static const struct getter getters[] = {
     BY(PidTagAddressBookObjectGuid, object_guid),
     OF(PidTagDisplayName, display_name),
     OF(PidTagTransmittableDisplayName, display_name),
-    OF(PidTagAddressBookDisplayNamePrintable, display_name),
+    BY(PROP_AS(PidTagAddressBookDisplayNamePrintable, PtypString8), printable_name),
     SAYS(PidTagAddressType, "EX"),
     OF(PidTagEmailAddress, legacy_dn),
     OF(PidTagAddressBookObjectDistinguishedName, legacy_dn),
@@ -166,21 +175,72 @@ struct props person_row(const struct nspi_call *c, const struct account *a, cons
     return (struct props){ count, values };
 }
 
+static uint32_t in_8_bits(uint32_t tag)
+{
+    const uint16_t type = PROP_TYPE(tag), many = type & PtypMultiple;
+    return (type & ~PtypMultiple) == PtypString ? PROP_AS(tag, PtypString8 | many) : tag;
+}
+
 const uint32_t *person_tags(const struct nspi_call *c, const struct account *a, uint32_t *count)
 {
     uint32_t *tags = talloc_array(c->arena, uint32_t, COUNTOF(getters));
     *count = 0;
     for (size_t i = 0; i < COUNTOF(getters); i++)
         if (PROP_TYPE(native_value(c, a, &getters[i], 0).tag) != PtypErrorCode)
-            tags[(*count)++] = getters[i].tag;
+            tags[(*count)++] = in_8_bits(getters[i].tag);
     return tags;
 }
 
 /* ---- restrictions ---- */
 
+/* What was typed is folded once, not for every person. */
+struct person_filter {
+    const struct restriction *restriction;
+    size_t nodes, count;
+    struct name {
+        const struct restriction *at;
+        const struct account_pattern *pattern;
+    } names[FILTER_NAMES_MAX];
+};
+
+/* PidTagAnr is nobody's property: whoever compares with it asks for names. */
+static bool is_anr(const struct restriction *r)
+{
+    const uint16_t type = PROP_TYPE(r->value.tag);
+    return ((r->type == RES_PROPERTY && r->relop == RELOP_EQ) || r->type == RES_CONTENT) &&
+           PROP_ID(r->tag) == PROP_ID(PidTagAnr) && (type == PtypString || type == PtypString8) && r->value.str;
+}
+
+/* And, or and not are walked here, because a PidTagAnr may stand below them. */
+static bool is_walked(const struct restriction *r)
+{
+    return r->type == RES_AND || r->type == RES_OR || r->type == RES_NOT;
+}
+
+static bool learn(struct person_filter *f, const struct restriction *r)
+{
+    bool simple = ++f->nodes <= FILTER_NODES_MAX;
+    if (is_anr(r)) {
+        simple = simple && f->count < FILTER_NAMES_MAX;
+        if (simple)
+            f->names[f->count++] = (struct name){ r, account_pattern(f, r->value.str) };
+    }
+    for (uint32_t i = 0; simple && i < r->count; i++)
+        simple = learn(f, &r->sub[i]);
+    return simple;
+}
+
+struct person_filter *person_filter(TALLOC_CTX *arena, const struct restriction *r)
+{
+    struct person_filter *f = talloc_zero(arena, struct person_filter);
+    f->restriction = r;
+    return learn(f, r) ? f : NULL;
+}
+
 struct subject {
     const struct nspi_call *call;
     const struct account *account;
+    const struct person_filter *filter;
 };
 
 static const struct prop *find_value(void *arg, uint32_t tag)
@@ -191,26 +251,34 @@ static const struct prop *find_value(void *arg, uint32_t tag)
     return PROP_TYPE(p->tag) == PtypErrorCode ? NULL : p;
 }
 
-static bool is_anr(const struct restriction *r)
+static bool matches_name(const struct subject *s, const struct restriction *r)
 {
-    return r->type == RES_PROPERTY && r->relop == RELOP_EQ && PROP_ID(r->tag) == PROP_ID(PidTagAnr) &&
-           (PROP_TYPE(r->value.tag) == PtypString || PROP_TYPE(r->value.tag) == PtypString8);
+    size_t i = 0;
+    while (s->filter->names[i].at != r)
+        i++;
+    return account_matches(s->account, s->filter->names[i].pattern);
 }
 
-/* And, or and not are walked here, because a PidTagAnr may stand below them. */
-bool person_matches(const struct nspi_call *c, const struct account *a, const struct restriction *r)
+static bool matches(struct subject *s, const struct restriction *r)
 {
-    struct subject s = { c, a };
-    const struct restriction_subject subject = { .find = find_value, .arg = &s };
     if (is_anr(r))
-        return account_matches(a, account_pattern(c->arena, r->value.str));
+        return matches_name(s, r);
+    if (!is_walked(r))
+        return restriction_match(r, &(struct restriction_subject){ .find = find_value, .arg = s });
     if (r->type == RES_NOT)
-        return !person_matches(c, a, r->sub);
-    if (r->type != RES_AND && r->type != RES_OR)
-        return restriction_match(r, &subject);
+        return !matches(s, r->sub);
     const bool any = r->type == RES_OR;
     for (uint32_t i = 0; i < r->count; i++)
-        if (person_matches(c, a, &r->sub[i]) == any)
+        if (matches(s, &r->sub[i]) == any)
             return any;
     return !any;
+}
+
+bool person_matches(const struct nspi_call *c, const struct account *a, const struct person_filter *f)
+{
+    struct nspi_call call = *c;
+    call.arena = talloc_new(c->arena);
+    const bool found = matches(&(struct subject){ &call, a, f }, f->restriction);
+    talloc_free(call.arena);
+    return found;
 }

@@ -8,6 +8,7 @@
 #undef U64
 #undef I32
 #undef I64
+#undef CODEPAGE
 #undef BOOL
 #undef TAG
 #undef TIME

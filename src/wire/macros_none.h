@@ -7,6 +7,7 @@
 #define U64(...)
 #define I32(...)
 #define I64(...)
+#define CODEPAGE(...)
 #define BOOL(...)
 #define TAG(...)
 #define TIME(...)

@@ -17,6 +17,7 @@
 #define U32(f)             { #f, WIRE_UINT, 0, AT(f), 0, 4, 0, NULL },
 #define U64(f)             { #f, WIRE_UINT, 0, AT(f), 0, 8, 0, NULL },
 #define I32(f)             { #f, WIRE_INT, 0, AT(f), 0, 4, 0, NULL },
+#define CODEPAGE(f)        { #f, WIRE_CODEPAGE, 0, AT(f), 0, 4, 0, NULL },
 #define I64(f)             { #f, WIRE_INT, 0, AT(f), 0, 8, 0, NULL },
 #define BOOL(f)            { #f, WIRE_BOOL, 0, AT(f), 0, 1, 0, NULL },
 #define TAG(f)             { #f, WIRE_TAG, 0, AT(f), 0, 4, 0, NULL },

@@ -10,6 +10,7 @@
 #define U32(f)               uint32_t f;
 #define U64(f)               uint64_t f;
 #define I32(f)               int32_t f;
+#define CODEPAGE(f)          uint32_t f;
 #define I64(f)               int64_t f;
 #define BOOL(f)              bool f;
 #define TAG(f)               uint32_t f;

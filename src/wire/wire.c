@@ -301,6 +301,7 @@ static void get_field(struct wire_in *in, const struct wire_field *f, void *self
     case WIRE_TAG:
     case WIRE_TIME:
     case WIRE_ID: store(self, f->offset, f->arg, wire_get_uint(in, f->arg)); break;
+    case WIRE_CODEPAGE: FIELD_TO(uint32_t, self, f) = in->codepage = (uint32_t)wire_get_uint(in, 4); break;
     case WIRE_GUID:
     case WIRE_BYTES: {
         const struct blob b = wire_get_bytes(in, f->arg);
@@ -399,6 +400,7 @@ static void put_field(struct wire_out *out, const struct wire_field *f, const vo
     case WIRE_TAG:
     case WIRE_TIME:
     case WIRE_ID: wire_put_uint(out, load(self, f->offset, f->arg), f->arg); break;
+    case WIRE_CODEPAGE: wire_put_uint(out, out->codepage = FIELD(uint32_t, self, f), 4); break;
     case WIRE_GUID:
     case WIRE_BYTES: wire_put_bytes(out, BLOB_OF((const uint8_t *)self + f->offset, f->arg)); break;
     case WIRE_BLOB:

@@ -21,7 +21,7 @@ struct wire_in {
     const uint8_t *at, *end;
     TALLOC_CTX *arena;
     enum wire_flavour flavour;
-    unsigned codepage;                /* of PtypString8 and 8-bit text; 0: windows-1252 */
+    unsigned codepage;                /* of PtypString8 and 8-bit text; 0: windows-1252; a CODEPAGE field sets it */
     bool bad;
     unsigned depth;
     const uint32_t *columns;          /* of the property rows that follow; set by a COLUMNS field or the caller */
@@ -71,7 +71,7 @@ void wire_dump_restriction(struct buf *text, const struct restriction *, int ind
 
 /* ---- descriptions: made from the .def tables by structs.h and structs.c ---- */
 enum wire_type {
-    WIRE_END, WIRE_UINT, WIRE_INT, WIRE_BOOL, WIRE_TAG, WIRE_TIME, WIRE_ID, WIRE_GUID, WIRE_BYTES, WIRE_BLOB, WIRE_REST,
+    WIRE_END, WIRE_UINT, WIRE_INT, WIRE_CODEPAGE, WIRE_BOOL, WIRE_TAG, WIRE_TIME, WIRE_ID, WIRE_GUID, WIRE_BYTES, WIRE_BLOB, WIRE_REST,
     WIRE_SECRET, WIRE_ASCII, WIRE_WIDE, WIRE_STR, WIRE_TYPED, WIRE_UINTS, WIRE_IDS, WIRE_TAGS, WIRE_COLUMNS, WIRE_ASCIIS,
     WIRE_WIDES, WIRE_PROP, WIRE_PROPS, WIRE_SUB, WIRE_SUBS, WIRE_RESTRICTION, WIRE_ROW, WIRE_ROWS, WIRE_SIZED,
     WIRE_ENDSIZED, WIRE_WHEN, WIRE_WHEN_ANY, WIRE_WHEN_NOT, WIRE_WHEN_IN, WIRE_ENDWHEN,

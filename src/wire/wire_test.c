@@ -321,6 +321,7 @@ static void make_field(struct maker *m, const struct wire_struct *s, const struc
         FIELD_TO(const struct restriction *, self, f) = region && chance(3) == 0 ? NULL : make_restriction(m, 3);
         break;
     case WIRE_SUB: make_struct(m, f->sub, (uint8_t *)self + f->offset, region); break;
+    case WIRE_CODEPAGE: FIELD_TO(uint32_t, self, f) = chance(2) ? 65001 : 1252; break;
     case WIRE_SIZED: number_store((uint8_t *)self + f->offset, f->arg, chance(2)); break;
     default:
         if (is_counted(f))
