@@ -228,6 +228,27 @@ static void curl_asks_Autodiscover_for_JSON_that_is_not_there(void **state)
     EXPECT_IN(curl(f, "'%s?Email=alice@contoso.com'", at), "MissingProtocol");
 }
 
+static void curl_asks_Autodiscover_by_SOAP(void **state)
+{
+    struct fixture *f = *state;
+    const unsigned port = server_https_port(f->server);
+    const char *request = talloc_asprintf(f->arena, "%s/request.soap", server_dir(f->server));
+    FILE *file = fopen(request, "w");
+    fputs("<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><GetUserSettingsRequestMessage "
+          "xmlns=\"http://schemas.microsoft.com/exchange/2010/Autodiscover\"><Request><Users><User><Mailbox>"
+          "alice@contoso.com</Mailbox></User></Users><RequestedSettings><Setting>ExternalMailboxServer</Setting>"
+          "<Setting>ExternalEwsUrl</Setting></RequestedSettings></Request></GetUserSettingsRequestMessage></s:Body>"
+          "</s:Envelope>", file);
+    fclose(file);
+    const char *ask = talloc_asprintf(f->arena, "-H 'Content-Type: text/xml' --data-binary @%s "
+                                      "https://localhost:%u/autodiscover/autodiscover.svc", request, port);
+    const char *answer = curl(f, "-u alice@contoso.com:%s %s", SERVER_PASSWORD, ask);
+    EXPECT_IN(answer, "HTTP/1.1 200");
+    EXPECT_IN(answer, "<Name>ExternalMailboxServer</Name>\n<Value>out.contoso.com</Value>");
+    EXPECT_IN(answer, "<SettingName>ExternalEwsUrl</SettingName>");
+    EXPECT_IN(curl(f, "%s", ask), "HTTP/1.1 401");
+}
+
 static void curl_sends_a_raw_PING(void **state)
 {
     struct fixture *f = *state;
@@ -267,6 +288,7 @@ int main(void)
         TEST(curl_asks_Autodiscover),
         TEST(curl_asks_Autodiscover_for_JSON),
         TEST(curl_asks_Autodiscover_for_JSON_that_is_not_there),
+        TEST(curl_asks_Autodiscover_by_SOAP),
         TEST(curl_sends_a_raw_PING),
         TEST(a_wrong_password_and_no_password_are_answered_with_what_is_offered),
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* autodiscover/autodiscover.h: how a client finds its mailbox: [MS-OXDSCLI], the POX form, and the JSON
- * form that leads to it.
+/* autodiscover/autodiscover.h: how a client finds its mailbox: [MS-OXDSCLI], the POX form; the JSON form
+ * that leads to it; and [MS-OXWSADISC], the SOAP form.
  * Owns nothing: the answer comes from organisation, directory and the one policy function.  Never announces an address
  * that is not served. */
 #pragma once
@@ -16,6 +16,8 @@ struct autodiscover {
 http_handler autodiscover_pox;
 /* Handler of /autodiscover/autodiscover.json and what lies below it; nobody has to sign in. */
 http_handler autodiscover_json;
+/* Handler of /autodiscover/autodiscover.svc: GetUserSettings and GetDomainSettings. */
+http_handler autodiscover_soap;
 
 /* The answer itself, also for the cmdlet that explains it. */
 struct autodiscover_client {
