@@ -37,6 +37,7 @@ struct session {
     bool busy;
     struct notification *first, **last;
     uint32_t queued;
+    bool over;                     /* nobody will fetch them any more, so nobody has to wait for them */
     session_wake *wake;            /* NULL: nobody waits */
     void *wake_arg;
 };

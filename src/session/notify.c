@@ -126,8 +126,8 @@ bool session_wait(struct session *s, session_wake *wake, void *arg)
 {
     pthread_mutex_lock(&s->lock);
     const bool alone = !s->wake;
-    if (alone && s->first) {
-        wake(arg, true);           /* under the lock: a cancel cannot overtake it */
+    if (alone && (s->first || s->over)) {
+        wake(arg, !s->over);       /* under the lock: a cancel cannot overtake it */
     } else if (alone) {
         s->wake = wake;
         s->wake_arg = arg;
@@ -157,6 +157,9 @@ static void wake_waiter(struct session *s, bool event)
 
 void session_end_wait(struct session *s)
 {
+    pthread_mutex_lock(&s->lock);
+    s->over = true;
+    pthread_mutex_unlock(&s->lock);
     wake_waiter(s, false);
 }
 

@@ -612,12 +612,16 @@ static void the_end_wakes_without_an_event(void **state)
 {
     struct session_fixture *f = *state;
     struct listener *l = listen_to(f, f->alice);
-    struct woken w = { 0 };
+    struct woken before = { 0 }, after = { 0 };
+    assert_true(session_wait(l->session, note, &before));
     session_end_wait(l->session);
-    assert_true(session_wait(l->session, note, &w));
     session_end_wait(l->session);
-    assert_int_equal(w.times, 1);
-    assert_false(w.event);
+    assert_int_equal(before.times, 1);
+    assert_false(before.event);
+    save_message(l, INBOX, "m");
+    assert_true(session_wait(l->session, note, &after));
+    assert_int_equal(after.times, 1);
+    assert_false(after.event);
 }
 
 /* ---- all at once ---- */

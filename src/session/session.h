@@ -124,7 +124,8 @@ void session_unread_notification(struct session *, struct notification *);
 bool session_has_notifications(struct session *);
 /* Calls `wake` once, from any thread, as soon as a notification waits: at once if one does already.  Replaces
  * nothing: false when somebody waits already.  Cancelling takes back that `arg` waits: it is not woken any more once the
- * call returns.  Where no more notifications will be fetched, ending tells the one who waits (`event` is false). */
+ * call returns.  Where no more notifications will be fetched, ending tells the one who waits, and at once whoever comes
+ * to wait after that (`event` is false). */
 typedef void session_wake(void *arg, bool event);
 bool session_wait(struct session *, session_wake *wake, void *arg);
 void session_cancel_wait(struct session *, void *arg);
