@@ -177,6 +177,8 @@ enum ec store_attachment_save(struct store_attachment *a)
     struct attached *kept = attached_find(m, a->number);
     if (!kept && !a->is_new)
         return ecObjectDeleted;
+    if (!kept && m->attached_count >= ATTACHMENTS_MAX)
+        return ecMaxAttachmentExceeded;
     if (!kept) {
         kept = attached_add(m, position(m, a->number), a->number);
         kept->is_new = true;

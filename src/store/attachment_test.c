@@ -362,6 +362,52 @@ static void messages_are_nested_only_so_deep(void **state)
     EC(ec, ecTooComplex);
 }
 
+/* Each round would double what is inside: thirty of them were a thousand million messages. */
+static void a_message_cannot_be_copied_into_itself_without_end(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f);
+    struct store_attachment *handles[2];
+    struct store_message *inside[2];
+    enum ec ec = ecNone, results[1];
+    unsigned rounds = 0;
+    for (int i = 0; i < 2; i++) {
+        handles[i] = new_attachment(f, m, "mail");
+        inside[i] = embed(f, handles[i], "inside");
+        OK(store_message_save(inside[i], false, NULL));
+        OK(store_attachment_save(handles[i]));
+    }
+    for (; !ec && rounds < 30; rounds++)
+        for (int i = 0; i < 2 && !ec; i++) {
+            OK(store_attachment_open(&handles[i], f->arena, m, (uint32_t)i, MESSAGE_READWRITE));
+            OK(store_embedded_open(&inside[i], f->arena, handles[i], MESSAGE_READWRITE, false));
+            ec = store_message_copy(inside[i], m, NULL, 0, true, true, false, results);
+            if (!ec)
+                ec = store_message_save(inside[i], false, NULL);
+            if (!ec)
+                OK(store_attachment_save(handles[i]));
+        }
+    EC(ec, ecTooComplex);
+    assert_in_range(rounds, 3, 12);
+    save(m);
+}
+
+static void a_message_has_so_many_attachments(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f);
+    struct store_attachment *handles[1100];
+    uint32_t number;
+    enum ec ec = ecNone;
+    for (unsigned i = 0; i < COUNTOF(handles); i++)
+        OK(store_attachment_new(&handles[i], f->arena, m, &number));
+    for (unsigned i = 0; i < COUNTOF(handles) && !ec; i++)
+        ec = store_attachment_save(handles[i]);
+    EC(ec, ecMaxAttachmentExceeded);
+    assert_int_equal(count_of(f, m), 1024);
+    OK(store_attachment_save(handles[0]));
+}
+
 /* ---- streams ---- */
 
 static void a_stream_writes_and_reads_in_pieces(void **state)
@@ -596,6 +642,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_embedded_message_changes_with_the_message_around_it),
     cmocka_unit_test(copies_have_all_attachments_and_deletion_leaves_nothing),
     cmocka_unit_test(messages_are_nested_only_so_deep),
+    cmocka_unit_test(a_message_cannot_be_copied_into_itself_without_end),
+    cmocka_unit_test(a_message_has_so_many_attachments),
     cmocka_unit_test(a_stream_writes_and_reads_in_pieces),
     cmocka_unit_test(a_stored_value_is_changed_in_the_middle),
     cmocka_unit_test(text_streams_are_utf_16_however_long),

@@ -431,8 +431,9 @@ static enum ec save_top(struct store_message *m, uint64_t to, bool force, bool d
     return ec;
 }
 
-/* Messages in messages: saving and copying them goes down as many levels. */
-enum { DEPTH_MAX = 32 };
+/* Messages in messages: saving and copying them goes down as many levels.  Copies of a message inside of it, and of
+ * that inside again, would be without end. */
+enum { DEPTH_MAX = 32, NESTED_MAX = 1000 };
 
 static unsigned depth(const struct store_message *m)
 {
@@ -444,12 +445,21 @@ static unsigned depth(const struct store_message *m)
     return deepest + 1;
 }
 
+/* How many there are in memory, with the outermost. */
+static unsigned nested(const struct store_message *m)
+{
+    unsigned count = 1;
+    for (uint32_t i = 0; i < m->attached_count; i++)
+        count += m->attached[i]->content ? nested(m->attached[i]->content) : 0;
+    return count;
+}
+
 /* Into the attachment's memory: R481. */
 static enum ec save_embedded(struct store_message *m)
 {
     if (!m->around || !m->around->message)
         return ecInvalidObject;
-    if (depth(m) > DEPTH_MAX)
+    if (depth(m) > DEPTH_MAX || nested(m) > NESTED_MAX)
         return ecTooComplex;
     talloc_free(m->around->content);
     m->around->content = message_clone(m->around, m);
