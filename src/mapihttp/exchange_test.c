@@ -929,6 +929,54 @@ static void a_bind_that_fails_begins_nothing(void **state)
     assert_int_equal(mapihttp_contexts(w->m), 0);
 }
 
+static const struct STAT at_the_beginning = { .CodePage = 1252 };
+#define FROM_THE_BEGINNING .HasState = true, .State = at_the_beginning
+
+static void every_function_of_the_address_book_is_reached_by_its_name(void **state)
+{
+    struct world *w = world(state);
+    const struct {
+        const char *type;
+        enum ec expected;
+        struct blob body;
+        const struct wire_struct *response;
+    } functions[] = {
+        { "UpdateStat", ecNone, BODY_NSPI(w, UpdateStatRequest, FROM_THE_BEGINNING, .DeltaRequested = true),
+          &UpdateStatResponse_wire },
+        { "SeekEntries", ecNone, BODY_NSPI(w, SeekEntriesRequest, FROM_THE_BEGINNING, .HasTarget = true,
+          .Target = P_STR(PidTagDisplayName, "bob"), .HasColumns = true), &SeekEntriesResponse_wire },
+        { "CompareMIds", ecNone, BODY_NSPI(w, CompareMinIdsRequest, FROM_THE_BEGINNING, .MinimalId1 = w->f->alice->minimal_id,
+          .MinimalId2 = w->f->bob->minimal_id), &CompareMinIdsResponse_wire },
+        { "ResortRestriction", ecNone, BODY_NSPI(w, ResortRestrictionRequest, FROM_THE_BEGINNING, .HasMinimalIds = true),
+          &ResortRestrictionResponse_wire },
+        { "QueryColumns", ecNone, BODY_NSPI(w, QueryColumnsRequest, .MapiFlags = 0), &QueryColumnsResponse_wire },
+        { "GetPropList", ecNone, BODY_NSPI(w, GetPropListRequest, .MinimalId = w->f->bob->minimal_id, .CodePage = 1252),
+          &GetPropListResponse_wire },
+        { "GetTemplateInfo", ecInvalidLocale, BODY_NSPI(w, GetTemplateInfoRequest, .CodePage = 1252, .LocaleId = 0x409),
+          &GetTemplateInfoResponse_wire },
+        { "ModProps", ecInvalidParam, BODY_NSPI(w, ModPropsRequest, FROM_THE_BEGINNING), &ModPropsResponse_wire },
+        { "ModLinkAtt", ecNotFound, BODY_NSPI(w, ModLinkAttRequest, .PropertyTag = 0), &ModLinkAttResponse_wire },
+    };
+    struct reply last = ASK_NSPI(w, .type = "Bind", .body = BODY_NSPI(w, BindRequest, FROM_THE_BEGINNING));
+    const char *context = last.context;
+    for (size_t i = 0; i < COUNTOF(functions); i++) {
+        const size_t size = functions[i].body.size;
+        const struct reply cut = ASK_NSPI(w, .type = functions[i].type, .context = context, .sequence = last.sequence,
+                                          .body = BLOB_OF(functions[i].body.data, size - 5));
+        assert_int_equal(cut.code, 12);
+        last = ASK_NSPI(w, .type = functions[i].type, .context = context, .sequence = cut.sequence,
+                        .body = functions[i].body);
+        struct UnbindResponse *r = talloc_zero_size(w->f->arena, functions[i].response->size);
+        struct wire_in in = wire_in(w->f->arena, last.body);
+        in.flavour = WIRE_NSPI;
+        assert_int_equal(last.code, 0);
+        assert_true(wire_get(&in, functions[i].response, r));   /* every response begins with the same two numbers */
+        assert_int_equal(wire_left(&in), 0);
+        assert_int_equal(r->StatusCode, 0);
+        assert_int_equal(r->ErrorCode, (uint32_t)functions[i].expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -963,6 +1011,7 @@ int main(void)
         ROP_TEST(many_clients_hear_of_every_message),
         ROP_TEST(the_address_book_has_contexts_of_its_own),
         ROP_TEST(a_bind_that_fails_begins_nothing),
+        ROP_TEST(every_function_of_the_address_book_is_reached_by_its_name),
     };
     FILE *quiet = fopen("/dev/null", "w");
     log_to(quiet, LOG_ERROR);

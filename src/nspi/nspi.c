@@ -3,16 +3,14 @@
 #include "nspi/nspi.h"
 
 #include "nspi/person.h"
+#include "nspi/table.h"
 #include "wire/entry_id.h"
 
-enum { CP_WINUNICODE = 1200 };
-enum { MID_BEGINNING = 0, MID_CURRENT = 1, MID_END = 2 };                    /* CurrentRec */
 enum { MID_UNRESOLVED = 0, MID_AMBIGUOUS = 1, MID_RESOLVED = 2 };
-enum { SORT_DISPLAY_NAME = 0, SORT_PHONETIC = 3, SORT_WRITABLE = 0x3E9 };    /* SortType */
 enum { SPECIAL_ADDRESS_CREATION = 2, SPECIAL_UNICODE = 4 };
 enum { AB_RECIPIENTS = 1, AB_UNMODIFIABLE = 8 };                             /* PidTagContainerFlags */
-#define GLOBAL_ADDRESS_LIST 0u                                               /* ContainerID */
 #define HIERARCHY_VERSION 1u
+#define UNICODE_PROPTYPES 0x80000000u        /* [MS-OXNSPI] 2.2.1.13 */
 #define TAGS_MAX 1000u                       /* of one row */
 #define VALUES_MAX 100000u                   /* of one answer */
 #define NAMES_MAX 1000u                      /* to resolve */
@@ -28,49 +26,6 @@ static const uint32_t default_columns[] = {
 struct guid nspi_server_guid(const struct org_settings *settings)
 {
     return settings->deployment_id;
-}
-
-/* ---- positions: [MS-OXNSPI] 3.1.4.5 ---- */
-
-/* 8-bit text in a code page that has no 8-bit text cannot be. */
-static enum ec check_state(bool has_state, const struct STAT *state)
-{
-    if (!has_state)
-        return ecInvalidParam;
-    return state->CodePage == CP_WINUNICODE ? ecNotSupported : ecNone;
-}
-
-static enum ec check_container(const struct STAT *state)
-{
-    return state->ContainerID == GLOBAL_ADDRESS_LIST ? ecNone : ecInvalidBookmark;
-}
-
-static int64_t absolute_position(const struct nspi_call *call, const struct STAT *state, const struct account_list *list)
-{
-    if (state->CurrentRec == MID_BEGINNING)
-        return 0;
-    if (state->CurrentRec == MID_END)
-        return (int64_t)list->count;
-    const struct account *a = directory_by_minimal_id(call->directory, call->arena, state->CurrentRec);
-    return a && !a->hidden ? (int64_t)account_list_position(list, a) : 0;
-}
-
-static size_t position_of(const struct nspi_call *call, const struct STAT *state, const struct account_list *list)
-{
-    int64_t at = state->CurrentRec == MID_CURRENT
-                     ? (int64_t)((uint64_t)list->count * MIN(state->NumPos, state->TotalRecs) / MAX(state->TotalRecs, 1))
-                     : absolute_position(call, state, list);
-    at += state->Delta;
-    return (size_t)MIN(MAX(at, 0), (int64_t)list->count);
-}
-
-static struct STAT state_at(struct STAT state, const struct account_list *list, size_t position)
-{
-    state.CurrentRec = position < list->count ? list->accounts[position]->minimal_id : MID_END;
-    state.Delta = 0;
-    state.NumPos = (uint32_t)position;
-    state.TotalRecs = (uint32_t)list->count;
-    return state;
 }
 
 /* The columns that were asked for, or the usual ones. */
@@ -89,11 +44,6 @@ static struct props row_of(const struct nspi_call *call, const struct account *a
                            const struct LargePropertyTagArray *columns, uint32_t flags)
 {
     return person_row(call, a, columns->PropertyTags, columns->PropertyTagCount, flags);
-}
-
-static const struct account_list *address_list(const struct nspi_call *call)
-{
-    return directory_list(call->directory, call->arena, ACCOUNTS_IN_ADDRESS_BOOK);
 }
 
 /* ---- the functions ---- */
@@ -384,6 +334,84 @@ enum ec nspi_ResolveNames(struct nspi_call *call, const struct ResolveNamesReque
     response->HasRowsAndCols = true;
     response->RowData = rows;
     return ecNone;
+}
+
+/* ---- what there is to know ---- */
+
+static uint32_t in_unicode(uint32_t tag)
+{
+    const uint16_t type = PROP_TYPE(tag), many = type & PtypMultiple;
+    return (type & ~PtypMultiple) == PtypString8 ? PROP_AS(tag, PtypString | many) : tag;
+}
+
+/* [MS-OXNSPI] 3.1.4.1.5 */
+enum ec nspi_QueryColumns(struct nspi_call *call, const struct QueryColumnsRequest *request,
+                          struct QueryColumnsResponse *response)
+{
+    uint32_t count;
+    const uint32_t *all = person_tags(call, NULL, &count);
+    uint32_t *tags = talloc_array(call->arena, uint32_t, count);
+    for (uint32_t i = 0; i < count; i++)
+        tags[i] = request->MapiFlags & UNICODE_PROPTYPES ? in_unicode(all[i]) : all[i];
+    response->HasColumns = true;
+    response->Columns = (struct LargePropertyTagArray){ count, tags };
+    return ecNone;
+}
+
+/* [MS-OXNSPI] 3.1.4.1.6.  Nobody has a table of objects, so that fSkipObjects leaves nothing out. */
+enum ec nspi_GetPropList(struct nspi_call *call, const struct GetPropListRequest *request,
+                         struct GetPropListResponse *response)
+{
+    if (request->CodePage == CP_WINUNICODE)
+        return ecNotSupported;
+    const struct account *a = directory_by_minimal_id(call->directory, call->arena, request->MinimalId);
+    if (!a)
+        return ecInvalidObject;
+    response->HasPropertyTags = true;
+    response->PropertyTags.PropertyTags = person_tags(call, a, &response->PropertyTags.PropertyTagCount);
+    return ecNone;
+}
+
+/* [MS-OXNSPI] 3.1.4.1.18.  There are no templates, so that none is located; a client draws its own dialog. */
+enum ec nspi_GetTemplateInfo(struct nspi_call *call, const struct GetTemplateInfoRequest *request,
+                             struct GetTemplateInfoResponse *response)
+{
+    (void)call, (void)response;
+    if (request->CodePage == CP_WINUNICODE || !codepage_known(request->CodePage))
+        return ecInvalidCodepage;
+    return ecInvalidLocale;
+}
+
+/* ---- changes: the directory keeps no certificates, members or delegates, so all of them are refused ---- */
+
+/* [MS-OXNSPI] 3.1.4.1.14 */
+enum ec nspi_ModProps(struct nspi_call *call, const struct ModPropsRequest *request, struct ModPropsResponse *response)
+{
+    (void)response;
+    const enum ec ec = check_state(request->HasState, &request->State);
+    if (ec)
+        return ec;
+    if (!request->HasPropertyTagsToRemove)
+        return ecInvalidParam;
+    const bool known = directory_by_minimal_id(call->directory, call->arena, request->State.CurrentRec);
+    return known ? ecAccessDenied : ecInvalidParam;
+}
+
+static bool is_link(uint32_t tag)
+{
+    return PROP_ID(tag) == PROP_ID(PidTagAddressBookMember) ||
+           PROP_ID(tag) == PROP_ID(PidTagAddressBookPublicDelegates);
+}
+
+/* [MS-OXNSPI] 3.1.4.1.15 */
+enum ec nspi_ModLinkAtt(struct nspi_call *call, const struct ModLinkAttRequest *request,
+                        struct ModLinkAttResponse *response)
+{
+    (void)response;
+    if (!is_link(request->PropertyTag) && !person_knows(request->PropertyTag))
+        return ecNotFound;
+    const bool known = directory_by_minimal_id(call->directory, call->arena, request->MinimalId);
+    return known ? ecAccessDenied : ecInvalidParam;
 }
 
 /* ---- where a mailbox is: [MS-OXCMAPIHTTP] 2.2.5.18, 2.2.5.19 ---- */

@@ -186,9 +186,14 @@ const uint32_t *person_tags(const struct nspi_call *c, const struct account *a, 
     uint32_t *tags = talloc_array(c->arena, uint32_t, COUNTOF(getters));
     *count = 0;
     for (size_t i = 0; i < COUNTOF(getters); i++)
-        if (PROP_TYPE(native_value(c, a, &getters[i], 0).tag) != PtypErrorCode)
+        if (!a || PROP_TYPE(native_value(c, a, &getters[i], 0).tag) != PtypErrorCode)
             tags[(*count)++] = in_8_bits(getters[i].tag);
     return tags;
+}
+
+bool person_knows(uint32_t tag)
+{
+    return getter_of(tag) != NULL;
 }
 
 /* ---- restrictions ---- */
