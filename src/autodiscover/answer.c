@@ -67,7 +67,8 @@ static void exch(struct answer *a)
     buf_printf(&a->out, "<ServerVersion>%08X</ServerVersion>\n", SERVER_VERSION);
     xml_put(&a->out, "MdbDN", autodiscover_mailbox_dn(a->arena, a->settings, a->account));
     buf_printf(&a->out, "<Port>0</Port>\n<DirectoryPort>0</DirectoryPort>\n<ReferralPort>0</ReferralPort>\n");
-    xml_put(&a->out, "AuthPackage", autodiscover_auth_package(a->anywhere->internal_auth, a->client->negotiate));
+    if (a->anywhere)
+        xml_put(&a->out, "AuthPackage", autodiscover_auth_package(a->anywhere->internal_auth, a->client->negotiate));
     buf_printf(&a->out, "<ServerExclusiveConnect>off</ServerExclusiveConnect>\n</Protocol>\n");
 }
 

@@ -64,14 +64,20 @@ static unsigned office_version(const char *user_agent)
     return office ? (unsigned)strtoul(office + 17, NULL, 10) : 0;
 }
 
+/* A number alone; what is none says nothing. */
+static unsigned capability_of(const char *header)
+{
+    const size_t digits = header ? strspn(header, "0123456789") : 0;
+    return digits && !header[digits] ? (unsigned)MIN(strtoul(header, NULL, 10), 100) : 0;
+}
+
 /* [MS-OXDSCLI] 2.2.2: Outlook is known by its User-Agent, others say what they can. */
 static struct autodiscover_client client_of(const struct http_request *request)
 {
-    const char *capability = http_header(&request->headers, "X-MapiHttpCapability");
     const char *agent = http_header(&request->headers, "User-Agent");
     const bool outlook = office_version(agent) >= OUTLOOK_WITH_EXHTTP;
     return (struct autodiscover_client){
-        .capability = capability ? (unsigned)MIN(strtoul(capability, NULL, 10), 100) : 0,
+        .capability = capability_of(http_header(&request->headers, "X-MapiHttpCapability")),
         .exhttp = outlook || http_header_has(&request->headers, "X-ClientCanHandle", "ExHttpInfo"),
         .negotiate = outlook || http_header_has(&request->headers, "X-ClientCanHandle", "Negotiate"),
     };

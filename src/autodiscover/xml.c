@@ -39,6 +39,13 @@ const char *xml_content(TALLOC_CTX *arena, const xmlNode *n)
     return text + strspn(text, " \t\r\n");
 }
 
+/* Neither the control characters nor U+FFFE and U+FFFF are. */
+static bool is_xml(const char *s)
+{
+    const uint8_t *u = (const uint8_t *)s;
+    return (u[0] >= 0x20 && (u[0] != 0xEF || u[1] != 0xBF || u[2] < 0xBE)) || u[0] == '\t';
+}
+
 void xml_put_text(struct buf *out, const char *s)
 {
     for (; *s; s++)
@@ -48,8 +55,10 @@ void xml_put_text(struct buf *out, const char *s)
         case '&': buf_printf(out, "&amp;"); break;
         case '"': buf_printf(out, "&quot;"); break;
         default:
-            if ((unsigned char)*s >= 0x20 || *s == '\t')
+            if (is_xml(s))
                 buf_add(out, s, 1);
+            else if ((uint8_t)*s == 0xEF)
+                s += 2;
         }
 }
 
