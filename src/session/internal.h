@@ -35,7 +35,7 @@ struct session {
     pthread_mutex_t lock;          /* of everything below */
     pthread_cond_t idle;
     bool busy;
-    struct notification *first, **last;
+    struct notification *first, *last;
     uint32_t queued;
     bool over;                     /* nobody will fetch them any more, so nobody has to wait for them */
     session_wake *wake;            /* NULL: nobody waits */

@@ -9,6 +9,7 @@
 #include "session/internal.h"
 
 enum { NOTIFY_TABLE = 0x0100, NOTIFY_TOTAL = 0x1000, NOTIFY_UNREAD = 0x2000, NOTIFY_MESSAGE = 0x8000 };
+#define SUPERSEDE_AMONG 64u
 #define ROW_MAX 16384u             /* a row that is longer might fit into no answer: TABLE_CHANGED stands for it */
 
 /* ---- the queue ---- */
@@ -26,53 +27,61 @@ static struct notification *notification_new(struct object *o)
 /* With the session locked, as all up to session_forget_notifications. */
 static void enqueue(struct session *s, struct notification *n)
 {
-    struct notification **last = &s->first;
-    if (s->first)
-        last = s->last;
-    *last = n;
-    s->last = &n->next;
+    n->next = NULL;
+    n->previous = s->last;
+    *(s->last ? &s->last->next : &s->first) = n;
+    s->last = n;
     s->queued++;
 }
 
-/* Takes out what `gone` says, at most `limit` of them.  Walks the whole queue, which is bounded. */
-static void filter_queue(struct session *s, bool (*gone)(const struct notification *, const struct notification *like),
-                         const struct notification *like, uint32_t limit)
+static struct notification *take_out(struct session *s, struct notification *n)
 {
-    struct notification *all = s->first, *next;
-    s->first = NULL;
-    s->queued = 0;
-    for (; all; all = next) {
-        next = all->next;
-        all->next = NULL;
-        if (limit && gone(all, like)) {
-            talloc_free(all);
-            limit--;
-        } else {
-            enqueue(s, all);
-        }
+    *(n->previous ? &n->previous->next : &s->first) = n->next;
+    *(n->next ? &n->next->previous : &s->last) = n->previous;
+    n->next = n->previous = NULL;
+    s->queued--;
+    return n;
+}
+
+/* Walks the whole queue, which is bounded. */
+static void take_out_all(struct session *s, bool (*gone)(const struct notification *, uint32_t handle), uint32_t handle)
+{
+    for (struct notification *n = s->first, *next; n; n = next) {
+        next = n->next;
+        if (gone(n, handle))
+            talloc_free(take_out(s, n));
     }
 }
 
-static bool is_of_handle(const struct notification *n, const struct notification *like)
+static bool is_row(const struct notification *n)
 {
-    return n->handle == like->handle;
+    return n->body.NotificationData.NotificationFlags & NOTIFY_TABLE;
 }
 
-static bool is_row_of_handle(const struct notification *n, const struct notification *like)
+static bool is_of_handle(const struct notification *n, uint32_t handle)
 {
-    return n->handle == like->handle && n->body.NotificationData.NotificationFlags & NOTIFY_TABLE;
+    return n->handle == handle;
 }
 
-static bool is_of_object(const struct notification *n, const struct notification *like)
+static bool is_row_of_handle(const struct notification *n, uint32_t handle)
 {
-    (void)like;
-    return !(n->body.NotificationData.NotificationFlags & NOTIFY_TABLE);
+    return n->handle == handle && is_row(n);
+}
+
+/* Rows stay: they become TABLE_CHANGED where they are too many. */
+static void drop_oldest_of_objects(struct session *s)
+{
+    struct notification *n = s->first;
+    while (n && is_row(n))
+        n = n->next;
+    if (n)
+        talloc_free(take_out(s, n));
 }
 
 void session_forget_notifications(struct session *s, uint32_t handle)
 {
     pthread_mutex_lock(&s->lock);
-    filter_queue(s, is_of_handle, &(struct notification){ .handle = handle }, UINT32_MAX);
+    take_out_all(s, is_of_handle, handle);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -89,12 +98,8 @@ struct notification *session_next_notification(TALLOC_CTX *arena, struct session
 {
     pthread_mutex_lock(&s->lock);
     struct notification *n = s->first;
-    if (n) {
-        s->first = n->next;
-        s->queued--;
-        n->next = NULL;
-        mark_stale(s, n, false);
-    }
+    if (n)
+        mark_stale(s, take_out(s, n), false);
     pthread_mutex_unlock(&s->lock);
     return n ? talloc_steal(arena, n) : NULL;
 }
@@ -105,8 +110,7 @@ void session_unread_notification(struct session *s, struct notification *n)
     pthread_mutex_lock(&s->lock);
     mark_stale(s, n, true);
     n->next = s->first;
-    if (!s->first)
-        s->last = &n->next;
+    *(s->first ? &s->first->previous : &s->last) = n;
     s->first = n;
     s->queued++;
     pthread_mutex_unlock(&s->lock);
@@ -208,13 +212,17 @@ static bool is_superseded(const struct notification *n, const struct notificatio
            a->MessageId == b->MessageId;
 }
 
+/* Looks at the newest alone: sessions that nobody fetches from any more must not make every change a long walk. */
 static void supersede(struct session *s, struct notification *by)
 {
-    struct NotificationData *b = &by->body.NotificationData;
-    for (const struct notification *n = s->first; n; n = n->next)
-        if (is_superseded(n, by))
-            b->NotificationFlags |= n->body.NotificationData.NotificationFlags & (NOTIFY_TOTAL | NOTIFY_UNREAD);
-    filter_queue(s, is_superseded, by, UINT32_MAX);
+    struct notification *n = s->last;
+    for (unsigned i = 1; n && i < SUPERSEDE_AMONG && !is_superseded(n, by); i++)
+        n = n->previous;
+    if (!n || !is_superseded(n, by))
+        return;
+    by->body.NotificationData.NotificationFlags |=
+        n->body.NotificationData.NotificationFlags & (NOTIFY_TOTAL | NOTIFY_UNREAD);
+    talloc_free(take_out(s, n));
 }
 
 static void notify_subscription(struct session *s, struct object *o, const struct store_change *c)
@@ -226,7 +234,7 @@ static void notify_subscription(struct session *s, struct object *o, const struc
     pthread_mutex_lock(&s->lock);
     supersede(s, n);
     if (s->queued >= SESSION_QUEUE_HARD_MAX)
-        filter_queue(s, is_of_object, n, 1);
+        drop_oldest_of_objects(s);
     enqueue(s, n);
     pthread_mutex_unlock(&s->lock);
 }
@@ -266,7 +274,7 @@ static void enqueue_row(struct session *s, struct object *o, struct notification
     struct NotificationData *b = &n->body.NotificationData;
     pthread_mutex_lock(&s->lock);
     if (!informative || s->queued >= SESSION_QUEUE_MAX) {
-        filter_queue(s, is_row_of_handle, n, UINT32_MAX);
+        take_out_all(s, is_row_of_handle, o->handle);
         *b = (struct NotificationData){ .NotificationFlags = NOTIFY_TABLE, .TableEventType = TABLE_CHANGED };
         o->stale = true;
     }

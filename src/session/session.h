@@ -115,7 +115,7 @@ struct notification {              /* RopNotify, ready to be written */
     uint32_t handle;
     uint8_t logon_id;
     struct RopNotify body;
-    struct notification *next;
+    struct notification *next, *previous;
 };
 /* The oldest that waits, taken off the queue and owned by `arena`; NULL: none. */
 struct notification *session_next_notification(TALLOC_CTX *arena, struct session *);
