@@ -8,10 +8,13 @@
 
 enum {
     /* A bag is read with every row of a page, so it stays small: values over the first size lie apart, and those over
-     * the second one as well, if all together are more than the third. */
+     * the second one as well, if all together are more than the third; and so on. */
     INLINE_LIMIT = 4096,
     INLINE_LIMIT_CROWDED = 512,
     CROWDED = 32 * 1024,
+    INLINE_LIMIT_FULL = 32,
+    FULL = 256 * 1024,
+    PROPERTIES_MAX = 8192,
 };
 
 /* ---- finding ---- */
@@ -354,6 +357,8 @@ enum ec item_check(const struct item *item, const struct prop *p)
         return ecNotSupported;
     if (!texts_are_valid(p))
         return ecInvalidParam;
+    if (item && item->bag.count + item->count >= PROPERTIES_MAX && !item_has(item, p->tag))
+        return ecNotEnoughMemory;
     return item && item->in_memory + prop_size(p) > ITEM_CHANGES_LIMIT ? ecNotEnoughMemory : ecNone;
 }
 
@@ -405,7 +410,8 @@ void item_set_spool(struct item *item, uint32_t tag, struct spool *spool)
 
 void item_remove(struct item *item, uint32_t tag)
 {
-    change_for(item, tag)->removed = true;
+    if (item_has(item, tag))
+        change_for(item, tag)->removed = true;
 }
 
 void item_clear(struct item *item)
@@ -582,7 +588,7 @@ struct blob item_pack(TALLOC_CTX *arena, struct store_tx *tx, const struct item 
     pack.entries = talloc_array(arena, struct bag_entry, most);
     pack.spools = talloc_zero_array(arena, struct spool *, most);
     const uint64_t here = collect(&pack);
-    const size_t limit = here > CROWDED ? INLINE_LIMIT_CROWDED : INLINE_LIMIT;
+    const size_t limit = here > FULL ? INLINE_LIMIT_FULL : here > CROWDED ? INLINE_LIMIT_CROWDED : INLINE_LIMIT;
     for (uint32_t i = 0; i < pack.count; i++)
         if (pack.spools[i] || (!pack.entries[i].is_apart && pack.entries[i].encoded.size > limit))
             lay_apart(&pack, i);

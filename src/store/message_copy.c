@@ -26,10 +26,14 @@ static enum ec copy_value(struct store_message *to, struct store_message *from, 
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     const struct item_value value = item_find(arena, &from->item, tag);
-    enum ec ec = ecNone;
+    enum ec ec = item_check(&to->item, value.place == BAG_HERE ? &value.prop : &P_BIN(PROP_AS(tag, PtypBinary), BLOB_OF(NULL, 0)));
+    if (ec || value.place == BAG_ABSENT) {
+        talloc_free(arena);
+        return ec;
+    }
     if (value.place == BAG_HERE) {
         item_set(&to->item, &value.prop);
-    } else if (value.place == BAG_APART) {
+    } else {
         struct spool *spool = value.spool ? spool_share(arena, value.spool) : spool_new(arena);
         if (!value.spool)
             ec = value_to_spool(from->st, &from->item, &value.apart, spool);

@@ -598,6 +598,52 @@ static void mail_without_a_readable_class_is_delivered_to_the_inbox(void **state
     assert_int_equal(store_message_fid(m), INBOX);
 }
 
+/* ---- very many properties ---- */
+
+static void an_object_has_a_bounded_number_of_properties(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f, DRAFTS);
+    enum ec result = ecNone;
+    uint32_t id = 0xFFFE, count = 0;
+    for (; !result && id > 0x1000; id--, count++)
+        OK(store_message_set(m, &P_I32(PROP_TAG(PtypInteger32, id), 1), 1, &result));
+    EC(result, ecNotEnoughMemory);
+    assert_in_range(count, 4000, 20000);
+    EC(fixture_set(m, P_I32(0xFFF00003, 2)), ecNone); /* one that is there can change */
+    const uint64_t mid = save(m);
+    m = fixture_open(f, DRAFTS, mid);
+    EC(fixture_set(m, P_I32(0x20000003, 2)), ecNotEnoughMemory);
+    assert_int_equal(fixture_prop(f, m, 0xFFF00003).u32, 2);
+}
+
+/* What is not there need not be remembered as removed. */
+static void removing_what_is_not_there_costs_nothing(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f, DRAFTS);
+    const size_t size = talloc_total_size(m);
+    for (uint32_t id = 0x8000; id < 0xFFFE; id++) {
+        const uint32_t tag = PROP_TAG(PtypInteger32, id);
+        enum ec result;
+        OK(store_message_unset(m, &tag, 1, &result));
+    }
+    assert_int_equal(talloc_total_size(m), size);
+}
+
+/* A bag is read with every row of a table: the longer the list, the less of it lies there. */
+static void rows_stay_small_however_many_values_they_have(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = new_message(f, DRAFTS);
+    uint8_t bytes[500] = { 1 };
+    for (uint32_t id = 0x8000; id < 0x8000 + 4000; id++)
+        OK(fixture_set(m, P_BIN(PROP_TAG(PtypBinary, id), BLOB_OF(bytes, sizeof bytes))));
+    m = fixture_open(f, DRAFTS, save(m));
+    assert_true(m->item.bag.bytes.size < 512 * 1024);
+    assert_int_equal(fixture_prop(f, m, PROP_TAG(PtypBinary, 0x8000 + 3999)).bin.size, sizeof bytes);
+}
+
 /* ---- recipients ---- */
 
 static void put_recipient(struct store_message *m, uint32_t row_id, uint8_t type, const char *name)
@@ -911,6 +957,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_list_of_properties_has_what_there_is),
     cmocka_unit_test(a_conversation_has_the_id_of_its_index_or_topic),
     cmocka_unit_test(recipients_come_back_in_the_order_of_their_rows),
+    cmocka_unit_test(an_object_has_a_bounded_number_of_properties),
+    cmocka_unit_test(removing_what_is_not_there_costs_nothing),
+    cmocka_unit_test(rows_stay_small_however_many_values_they_have),
     cmocka_unit_test(mail_without_a_readable_class_is_delivered_to_the_inbox),
     cmocka_unit_test(a_thousand_recipients_have_their_names),
     cmocka_unit_test(recipients_take_a_bounded_size_together),

@@ -400,12 +400,14 @@ static enum ec put_value(struct store_stream *s, struct item *item, struct spool
 {
     const uint32_t tag = prop_stored(s->tag);
     struct blob bytes;
-    if (spool_size(spool) > ITEM_IN_MEMORY) {
+    enum ec ec = item_check(item, &P_BIN(PROP_AS(tag, PtypBinary), BLOB_OF(NULL, 0)));
+    if (!ec && spool_size(spool) > ITEM_IN_MEMORY) {
         item_set_spool(item, tag, spool);
         return ecNone;
     }
-    enum ec ec = spool_all(spool, spool, &bytes);
-    const struct prop p = value_of(tag, bytes);
+    if (!ec)
+        ec = spool_all(spool, spool, &bytes);
+    const struct prop p = ec ? (struct prop){ 0 } : value_of(tag, bytes);
     if (!ec)
         ec = item_check(item, &p);
     if (!ec)
