@@ -44,16 +44,14 @@ static void mapi_http(struct answer *a)
 const char *autodiscover_auth_package(enum org_auth method, bool negotiate)
 {
     switch (method) {
-    case ORG_BASIC:
-        return "Basic";
-    case ORG_NEGOTIATE:
-        return negotiate ? "Negotiate" : "Ntlm";
-    default:
-        return "Ntlm";
+    case ORG_BASIC: return "Basic";
+    case ORG_NEGOTIATE: return negotiate ? "Negotiate" : "Ntlm";
+    default: return "Ntlm";
     }
 }
 
-const char *autodiscover_mailbox_dn(TALLOC_CTX *arena, const struct org_settings *settings, const struct account *account)
+const char *autodiscover_mailbox_dn(TALLOC_CTX *arena, const struct org_settings *settings,
+                                    const struct account *account)
 {
     return talloc_asprintf(arena, "%s/cn=Microsoft Private MDB", account_server_dn(arena, settings, account));
 }
@@ -72,7 +70,8 @@ static void exch(struct answer *a)
     buf_printf(&a->out, "<ServerExclusiveConnect>off</ServerExclusiveConnect>\n</Protocol>\n");
 }
 
-static void anywhere(struct answer *a, const char *type, const char *host, bool ssl, enum org_auth auth, const char *exclusive)
+static void anywhere(struct answer *a, const char *type, const char *host, bool ssl, enum org_auth auth,
+                     const char *exclusive)
 {
     buf_printf(&a->out, "<Protocol>\n<Type>%s</Type>\n", type);
     xml_put(&a->out, "Server", host);
@@ -143,7 +142,10 @@ static void protocols(struct answer *a)
 struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *settings, const struct account *account,
                                 const struct autodiscover_client *client)
 {
-    struct answer a = { .arena = arena, .settings = settings, .account = account, .client = client,
+    struct answer a = { .arena = arena,
+                        .settings = settings,
+                        .account = account,
+                        .client = client,
                         .mapi = org_directory_of(settings, ORG_MAPI),
                         .anywhere = org_directory_of(settings, ORG_OUTLOOK_ANYWHERE) };
     struct policy_input input = directory_policy_input(settings, account);
@@ -152,7 +154,8 @@ struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *se
     a.policy = policy_decide(input);
 
     buf_init(&a.out, arena);
-    buf_printf(&a.out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Autodiscover xmlns=\"%s\">\n<Response xmlns=\"%s\">\n",
+    buf_printf(&a.out,
+               "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Autodiscover xmlns=\"%s\">\n<Response xmlns=\"%s\">\n",
                NS_RESPONSE, NS_OUTLOOK);
     user(&a);
     buf_printf(&a.out, "<Account>\n<AccountType>email</AccountType>\n<Action>settings</Action>\n"

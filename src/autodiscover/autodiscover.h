@@ -21,9 +21,9 @@ http_handler autodiscover_soap;
 
 /* The answer itself, also for the cmdlet that explains it. */
 struct autodiscover_client {
-    unsigned capability;                 /* X-MapiHttpCapability; 0: not sent */
-    bool exhttp;                         /* understands EXHTTP elements */
-    bool negotiate;                      /* understands AuthPackage Negotiate */
+    unsigned capability; /* X-MapiHttpCapability; 0: not sent */
+    bool exhttp;         /* understands EXHTTP elements */
+    bool negotiate;      /* understands AuthPackage Negotiate */
 };
 struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *, const struct account *,
                                 const struct autodiscover_client *);

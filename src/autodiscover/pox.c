@@ -9,7 +9,7 @@
 #define SCHEMA_OUTLOOK "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
 #define NS_RESPONSE "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"
 #define CONTENT_TYPE "text/xml; charset=utf-8"
-#define OUTLOOK_WITH_EXHTTP 15           /* Microsoft Office/15: Outlook 2013 */
+#define OUTLOOK_WITH_EXHTTP 15 /* Microsoft Office/15: Outlook 2013 */
 
 enum pox_error { POX_FINE = 0, POX_NOT_FOUND = 500, POX_NOTHING_HERE = 501, POX_INVALID = 600, POX_NO_PROVIDER = 601 };
 static const struct {
@@ -105,11 +105,15 @@ static void answer_error(struct http_request *request, struct http_answer *answe
     const unsigned long long of_day = now % (86400ull * 10000000);
     struct buf out;
     buf_init(&out, request->arena);
-    buf_printf(&out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Autodiscover xmlns=\"%s\">\n<Response>\n", NS_RESPONSE);
+    buf_printf(&out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Autodiscover xmlns=\"%s\">\n<Response>\n",
+               NS_RESPONSE);
     buf_printf(&out, "<Error Time=\"%02llu:%02llu:%02llu.%07llu\" Id=\"%u\">\n", of_day / 36000000000 % 24,
-               of_day / 600000000 % 60, of_day / 10000000 % 60, of_day % 10000000, server_number(settings->server_name));
-    buf_printf(&out, "<ErrorCode>%d</ErrorCode>\n<Message>%s</Message>\n<DebugData />\n</Error>\n</Response>\n</Autodiscover>\n",
-               code, message);
+               of_day / 600000000 % 60, of_day / 10000000 % 60, of_day % 10000000,
+               server_number(settings->server_name));
+    buf_printf(
+        &out,
+        "<ErrorCode>%d</ErrorCode>\n<Message>%s</Message>\n<DebugData />\n</Error>\n</Response>\n</Autodiscover>\n",
+        code, message);
     http_answer_send(answer, 200, CONTENT_TYPE, buf_blob(&out));
 }
 

@@ -11,7 +11,7 @@
 
 static struct context **slot(struct mapihttp *m, const char *cookie)
 {
-    uint32_t h = 2166136261u;                              /* FNV-1a; the cookies are random */
+    uint32_t h = 2166136261u; /* FNV-1a; the cookies are random */
     for (const char *c = cookie; *c; c++)
         h = (h ^ (uint8_t)*c) * 16777619u;
     return &m->table[h % COUNTOF(m->table)];
@@ -74,7 +74,7 @@ struct context *context_new(struct mapihttp *m, enum endpoint endpoint, struct g
     c->endpoint = endpoint;
     c->user = user;
     c->session = session;
-    c->references = 2;                                     /* the table's and the caller's */
+    c->references = 2; /* the table's and the caller's */
     c->sequence = c->beside = 1;
     c->last_used = clock_ms();
     c->pending = 1;
@@ -119,7 +119,7 @@ void context_put(struct context *c)
 {
     struct mapihttp *m = c->server;
     pthread_mutex_lock(&m->lock);
-    if (--c->references == 0) {          /* the housekeeper frees it: the caller may be a thread that must not block */
+    if (--c->references == 0) { /* the housekeeper frees it: the caller may be a thread that must not block */
         c->next = m->dead;
         m->dead = c;
         pthread_cond_signal(&m->wake);
@@ -130,7 +130,7 @@ void context_put(struct context *c)
 void context_end(struct context *c)
 {
     pthread_mutex_lock(&c->server->lock);
-    take_out(c);                                           /* the caller holds a reference */
+    take_out(c); /* the caller holds a reference */
     pthread_mutex_unlock(&c->server->lock);
 }
 

@@ -57,7 +57,7 @@ static enum ec check_connect(struct mapihttp_call *call, const struct ConnectReq
     if (!named)
         return ecUnknownUser;
     if (!guid_equal(named->mailbox_guid, call->user->mailbox_guid))
-        return ecAccessDenied;                  /* a session is its user's own; other mailboxes are for RopLogon */
+        return ecAccessDenied; /* a session is its user's own; other mailboxes are for RopLogon */
     return request->Flags & CONNECT_AS_ADMINISTRATOR ? ecLoginPerm : ecNone;
 }
 
@@ -66,7 +66,9 @@ enum response_code mapihttp_Connect(struct mapihttp_call *call, const struct Con
                                     struct ConnectResponse *response)
 {
     struct client_info client = {
-        .code_page = request->DefaultCodePage, .sort_locale = request->LcidSort, .string_locale = request->LcidString,
+        .code_page = request->DefaultCodePage,
+        .sort_locale = request->LcidSort,
+        .string_locale = request->LcidString,
         .application = http_header(&call->http->headers, "X-ClientApplication"),
     };
     client_version(client.application, client.version);
@@ -76,11 +78,11 @@ enum response_code mapihttp_Connect(struct mapihttp_call *call, const struct Con
     if (session)
         begin_context(call, ENDPOINT_EMSMDB, session);
     else if (!response->ErrorCode)
-        response->ErrorCode = ecUnknownUser;    /* gone between the two looks at the directory */
+        response->ErrorCode = ecUnknownUser; /* gone between the two looks at the directory */
     response->PollsMax = POLLS_MAX_MS;
     response->RetryCount = RETRY_COUNT;
     response->RetryDelay = RETRY_DELAY_MS;
-    response->DnPrefix = "";                    /* distinguished names are always whole */
+    response->DnPrefix = ""; /* distinguished names are always whole */
     response->DisplayName = call->user->display_name;
     response->AuxiliaryBuffer = connect_aux(call->arena);
     response->AuxiliaryBufferSize = (uint32_t)response->AuxiliaryBuffer.size;

@@ -7,6 +7,7 @@
 
 enum { CREATES = 1, ENDS = 2, SEQUENCED = 4 };
 
+/* clang-format off */
 static const char *const code_texts[] = {
     "Success", "Unknown failure", "The verb must be POST", "The path is not one of this service",
     "A header is malformed", "The X-RequestType is not one of this endpoint", "The context cookie is malformed",
@@ -16,6 +17,7 @@ static const char *const code_texts[] = {
     "The request is out of sequence, or another one is running", "The endpoint is disabled for this mailbox",
     "The response is invalid", "The endpoint is shutting down",
 };
+/* clang-format on */
 
 /* ---- the table of request types ---- */
 
@@ -30,7 +32,8 @@ struct request_type {
 static struct nspi_call nspi_of(struct mapihttp_call *c)
 {
     const struct org_settings *settings = org_settings(c->server->config.org, c->arena);
-    return (struct nspi_call){ c->arena, sessions_directory(c->server->config.sessions), settings, c->user, c->http->host };
+    return (struct nspi_call){ c->arena, sessions_directory(c->server->config.sessions), settings, c->user,
+                               c->http->host };
 }
 
 void begin_context(struct mapihttp_call *c, enum endpoint endpoint, struct session *session)
@@ -48,17 +51,17 @@ static enum response_code finish_nspi(struct mapihttp_call *c, unsigned flags, e
     return CODE_SUCCESS;
 }
 
-#define EMSMDB(S, flags)                                                                                   \
-    static enum response_code handle_##S(struct mapihttp_call *c, const void *request, void *response)     \
-    {                                                                                                      \
-        return mapihttp_##S(c, request, response);                                                         \
+#define EMSMDB(S, flags)                                                                                               \
+    static enum response_code handle_##S(struct mapihttp_call *c, const void *request, void *response)                 \
+    {                                                                                                                  \
+        return mapihttp_##S(c, request, response);                                                                     \
     }
-#define ADDRESS_BOOK(type, S, flags)                                                                       \
-    static enum response_code handle_##S(struct mapihttp_call *c, const void *request, void *response)     \
-    {                                                                                                      \
-        struct nspi_call n = nspi_of(c);                                                                   \
-        struct S##Response *r = response;                                                                  \
-        return finish_nspi(c, flags, nspi_##S(&n, request, r), &r->ErrorCode);                             \
+#define ADDRESS_BOOK(type, S, flags)                                                                                   \
+    static enum response_code handle_##S(struct mapihttp_call *c, const void *request, void *response)                 \
+    {                                                                                                                  \
+        struct nspi_call n = nspi_of(c);                                                                               \
+        struct S##Response *r = response;                                                                              \
+        return finish_nspi(c, flags, nspi_##S(&n, request, r), &r->ErrorCode);                                         \
     }
 #include "mapihttp/requests.def"
 #undef EMSMDB
@@ -123,8 +126,8 @@ static void put_cookies(struct mapihttp_call *c, struct http_answer *answer)
     static const char *const paths[] = { "/mapi/emsmdb", "/mapi/nspi" };
     const char *path = paths[c->context->endpoint], *secure = c->http->is_tls ? "; secure" : "";
     http_answer_header(answer, "Set-Cookie", "MapiContext=%s; path=%s%s; HttpOnly", c->context->cookie, path, secure);
-    http_answer_header(answer, "Set-Cookie", "MapiSequence=%llx; path=%s%s; HttpOnly",
-                       (unsigned long long)c->sequence, path, secure);
+    http_answer_header(answer, "Set-Cookie", "MapiSequence=%llx; path=%s%s; HttpOnly", (unsigned long long)c->sequence,
+                       path, secure);
 }
 
 void put_headers(struct mapihttp_call *c, struct http_answer *answer, enum response_code code)
@@ -143,7 +146,8 @@ void put_headers(struct mapihttp_call *c, struct http_answer *answer, enum respo
 
 /* ---- the answer ---- */
 
-struct blob response_tail(TALLOC_CTX *arena, bool processing, uint64_t started_ms, int64_t started_unix, struct blob body)
+struct blob response_tail(TALLOC_CTX *arena, bool processing, uint64_t started_ms, int64_t started_unix,
+                          struct blob body)
 {
     struct buf out;
     char date[HTTP_DATE_SIZE];
@@ -172,7 +176,7 @@ struct running {
     struct http_answer *answer;
     uint64_t started_ms;
     int64_t started_unix;
-    bool begun;                          /* PROCESSING has left */
+    bool begun; /* PROCESSING has left */
 };
 
 void say_pending(struct mapihttp *m)

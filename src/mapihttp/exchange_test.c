@@ -11,7 +11,7 @@
 struct world {
     struct rop_fixture *f;
     struct mapihttp *m;
-    const struct account *user;          /* who signs in; NULL: nobody */
+    const struct account *user; /* who signs in; NULL: nobody */
 };
 
 static int close_server(struct world *w)
@@ -44,7 +44,7 @@ static struct world *world(void **state)
 struct ask {
     const char *type, *context, *sequence, *method;
     struct blob body;
-    const char *leave_out;               /* a header that is not sent */
+    const char *leave_out; /* a header that is not sent */
     const char *request_id, *content_type;
     bool too_large, plain;
 };
@@ -52,10 +52,10 @@ struct ask {
 struct reply {
     struct http_recorder *recorder;
     unsigned status;
-    int code;                            /* X-ResponseCode, the last one said */
-    const char *head;                    /* of HTTP, with its lines */
-    const char *context, *sequence;      /* cookies */
-    const char *meta;                    /* PROCESSING ... DONE and the additional headers */
+    int code;                       /* X-ResponseCode, the last one said */
+    const char *head;               /* of HTTP, with its lines */
+    const char *context, *sequence; /* cookies */
+    const char *meta;               /* PROCESSING ... DONE and the additional headers */
     struct blob body;
 };
 
@@ -69,8 +69,9 @@ static struct http_request *request_of(struct world *w, const struct ask *q)
         { "X-ClientInfo", "{2F94A2BF-A2E6-4CCCC-BF98-B5F22C542226}:17" },
         { "X-ClientApplication", "Outlook/16.0.15928.20006" },
         { "Content-Type", q->content_type ? q->content_type : "application/mapi-http" },
-        { "Cookie", q->context ? talloc_asprintf(r, "MapiContext=%s%s%s", q->context, q->sequence ? "; MapiSequence=" : "",
-                                                 q->sequence ? q->sequence : "") : NULL },
+        { "Cookie", q->context ? talloc_asprintf(r, "MapiContext=%s%s%s", q->context,
+                                                 q->sequence ? "; MapiSequence=" : "", q->sequence ? q->sequence : "")
+                               : NULL },
     };
     for (size_t i = 0; i < COUNTOF(all); i++)
         if (all[i].value && (!q->leave_out || strcmp(q->leave_out, all[i].name) != 0))
@@ -165,7 +166,7 @@ static struct reply ask_at(struct world *w, http_handler *endpoint, struct ask q
 {
     const struct reply r = reply_of(begin_at(w, endpoint, &q));
     assert_int_equal(r.recorder->after, HTTP_COMPLETE);
-    assert_int_equal(r.status, 200);                                                               /* R47 */
+    assert_int_equal(r.status, 200); /* R47 */
     return r;
 }
 
@@ -174,7 +175,8 @@ static struct reply ask_at(struct world *w, http_handler *endpoint, struct ask q
 
 /* ---- bodies ---- */
 
-static struct blob encode(struct world *w, const struct wire_struct *description, const void *body, enum wire_flavour flavour)
+static struct blob encode(struct world *w, const struct wire_struct *description, const void *body,
+                          enum wire_flavour flavour)
 {
     struct buf bytes;
     buf_init(&bytes, w->f->arena);
@@ -229,7 +231,8 @@ static struct blob execute_body(struct world *w, const char *name, const void *r
     wire_put_uint(&out, handle, 4);
     wire_put_uint(&out, 0xFFFFFFFF, 4);
     extended_put(&in, buf_blob(&list), EXTENDED_LAST);
-    return BODY(w, ExecuteRequest, .Flags = 3, .RopBufferSize = (uint32_t)in.size, .RopBuffer = buf_blob(&in), .MaxRopOut = 0x10008);
+    return BODY(w, ExecuteRequest, .Flags = 3, .RopBufferSize = (uint32_t)in.size, .RopBuffer = buf_blob(&in),
+                .MaxRopOut = 0x10008);
 }
 
 static struct ExecuteResponse executed(struct world *w, const struct reply *r)
@@ -260,7 +263,8 @@ static struct reply execute(struct world *w, const struct reply *last, struct bl
 
 static struct blob logon_body(struct world *w)
 {
-    return execute_body(w, "Logon", &(struct RopLogonRequest){ .LogonFlags = 1, .EssdnSize = 1, .Essdn = w->user->legacy_dn },
+    return execute_body(w, "Logon",
+                        &(struct RopLogonRequest){ .LogonFlags = 1, .EssdnSize = 1, .Essdn = w->user->legacy_dn },
                         0xFFFFFFFF);
 }
 
@@ -289,19 +293,19 @@ static void an_answer_carries_all_headers_and_its_meta_tags(void **state)
 {
     struct world *w = world(state);
     const struct reply r = connected(w);
-    assert_string_equal(line_of(r.head, "Content-Type"), "application/mapi-http");                 /* R2037 */
+    assert_string_equal(line_of(r.head, "Content-Type"), "application/mapi-http"); /* R2037 */
     assert_string_equal(line_of(r.head, "X-RequestType"), "Connect");
-    assert_string_equal(line_of(r.head, "X-RequestId"), "{E2EA6C1C-E61B-49E9-9CFB-38184F907552}:123456");      /* R2040 */
-    assert_string_equal(line_of(r.head, "X-ClientInfo"), "{2F94A2BF-A2E6-4CCCC-BF98-B5F22C542226}:17");        /* R156 */
+    assert_string_equal(line_of(r.head, "X-RequestId"), "{E2EA6C1C-E61B-49E9-9CFB-38184F907552}:123456"); /* R2040 */
+    assert_string_equal(line_of(r.head, "X-ClientInfo"), "{2F94A2BF-A2E6-4CCCC-BF98-B5F22C542226}:17");   /* R156 */
     assert_string_equal(line_of(r.head, "X-ResponseCode"), "0");
-    assert_int_equal(strncmp(line_of(r.head, "X-ServerApplication"), "Exchange/15.", 12), 0);      /* R164, R165 */
-    assert_string_equal(line_of(r.head, "X-ExpirationInfo"), "900000");                            /* R167 */
-    assert_string_equal(line_of(r.head, "X-PendingPeriod"), "30000");                              /* R158 */
-    assert_null(line_of(r.head, "X-DeviceInfo"));                                                  /* R2050 */
+    assert_int_equal(strncmp(line_of(r.head, "X-ServerApplication"), "Exchange/15.", 12), 0); /* R164, R165 */
+    assert_string_equal(line_of(r.head, "X-ExpirationInfo"), "900000");                       /* R167 */
+    assert_string_equal(line_of(r.head, "X-PendingPeriod"), "30000");                         /* R158 */
+    assert_null(line_of(r.head, "X-DeviceInfo"));                                             /* R2050 */
     assert_null(line_of(r.head, "X-ElapsedTime"));
-    assert_int_equal(strncmp(r.meta, "PROCESSING\r\nDONE\r\n", 18), 0);                            /* R1238, R1244 */
-    assert_non_null(line_of(r.meta, "X-ElapsedTime"));                                             /* R169, R2228 */
-    assert_non_null(line_of(r.meta, "X-StartTime"));                                               /* R171 */
+    assert_int_equal(strncmp(r.meta, "PROCESSING\r\nDONE\r\n", 18), 0); /* R1238, R1244 */
+    assert_non_null(line_of(r.meta, "X-ElapsedTime"));                  /* R169, R2228 */
+    assert_non_null(line_of(r.meta, "X-StartTime"));                    /* R171 */
     assert_non_null(strstr(r.head, "; path=/mapi/emsmdb; secure; HttpOnly"));
 }
 
@@ -317,25 +321,28 @@ static void what_is_wrong_with_a_request_is_told_by_its_code(void **state)
 {
     struct world *w = world(state);
     const struct reply c = connected(w);
-    const struct { int code; struct ask ask; } wrong[] = {
+    const struct {
+        int code;
+        struct ask ask;
+    } wrong[] = {
         { 2, { .type = "Connect", .method = "GET" } },
         { 2, { .type = "Connect", .method = "RPC_IN_DATA" } },
         { 4, { .type = "Connect", .request_id = "no counter" } },
         { 4, { .type = "Connect", .request_id = "{E2EA6C1C}:12x" } },
         { 4, { .type = "Connect", .request_id = ":1" } },
         { 4, { .type = "Connect", .content_type = "text/plain", .body = BLOB_OF("x", 1) } },
-        { 5, { .type = "Fetch" } },                                                                /* R141 */
-        { 5, { .type = "Bind" } },                                 /* of the other endpoint */
+        { 5, { .type = "Fetch" } }, /* R141 */
+        { 5, { .type = "Bind" } },  /* of the other endpoint */
         { 5, { .type = "" } },
-        { 6, { .type = "Execute", .context = "Invalid cookie", .sequence = "1" } },                /* R142 */
+        { 6, { .type = "Execute", .context = "Invalid cookie", .sequence = "1" } }, /* R142 */
         { 6, { .type = "PING", .context = "" } },
-        { 7, { .type = "Connect", .leave_out = "X-RequestType" } },                                /* R143 */
+        { 7, { .type = "Connect", .leave_out = "X-RequestType" } }, /* R143 */
         { 7, { .type = "Connect", .leave_out = "X-RequestId" } },
         { 7, { .type = "Connect", .leave_out = "X-ClientInfo" } },
         { 9, { .type = "Execute", .context = c.context, .sequence = c.sequence, .too_large = true } },
-        { 10, { .type = "Execute", .context = "00112233445566778899aabbccddeeff", .sequence = "1" } },     /* R146 */
-        { 12, { .type = "Connect", .body = BLOB_OF("/o=x", 4) } },                                 /* R148 */
-        { 13, { .type = "Execute" } },                                                             /* R149 */
+        { 10, { .type = "Execute", .context = "00112233445566778899aabbccddeeff", .sequence = "1" } }, /* R146 */
+        { 12, { .type = "Connect", .body = BLOB_OF("/o=x", 4) } },                                     /* R148 */
+        { 13, { .type = "Execute" } },                                                                 /* R149 */
         { 13, { .type = "Disconnect" } },
         { 13, { .type = "NotificationWait" } },
         { 13, { .type = "Execute", .context = c.context } },
@@ -347,11 +354,11 @@ static void what_is_wrong_with_a_request_is_told_by_its_code(void **state)
         const struct reply r = ask_at(w, mapihttp_emsmdb, wrong[i].ask);
         if (r.code != wrong[i].code)
             fail_msg("case %zu: %d instead of %d", i, r.code, wrong[i].code);
-        assert_string_equal(line_of(r.head, "Content-Type"), "text/html");                         /* R2038 */
-        assert_non_null(strstr(r.meta, "<html>"));                                                 /* R56 */
+        assert_string_equal(line_of(r.head, "Content-Type"), "text/html"); /* R2038 */
+        assert_non_null(strstr(r.meta, "<html>"));                         /* R56 */
     }
     w->user = NULL;
-    assert_int_equal(ASK(w, .type = "Connect").code, 8);                                           /* R36 */
+    assert_int_equal(ASK(w, .type = "Connect").code, 8); /* R36 */
 }
 
 static void names_of_types_are_compared_without_case(void **state)
@@ -373,8 +380,8 @@ static void connect_tells_how_to_poll_and_who_the_user_is(void **state)
     assert_int_equal(c.PollsMax, 60000);
     assert_int_equal(c.RetryCount, 6);
     assert_int_equal(c.RetryDelay, 10000);
-    assert_string_equal(c.DnPrefix, "");                                                           /* R215 */
-    assert_string_equal(c.DisplayName, "Alice Example");                                           /* R216 */
+    assert_string_equal(c.DnPrefix, "");                 /* R215 */
+    assert_string_equal(c.DisplayName, "Alice Example"); /* R216 */
     struct blob *payloads;
     uint32_t count;
     assert_true(extended_get(w->f->arena, c.AuxiliaryBuffer, &payloads, &count));
@@ -385,15 +392,20 @@ static void connect_tells_how_to_poll_and_who_the_user_is(void **state)
 static void who_cannot_connect_hears_it_in_the_error_code(void **state)
 {
     struct world *w = world(state);
-    const struct { uint32_t code; const char *dn; uint32_t flags; } cases[] = {
-        { (uint32_t)ecAccessDenied, "", 0 },                                                       /* MS-OXCRPC_R1369 */
+    const struct {
+        uint32_t code;
+        const char *dn;
+        uint32_t flags;
+    } cases[] = {
+        { (uint32_t)ecAccessDenied, "", 0 }, /* MS-OXCRPC_R1369 */
         { ecUnknownUser, "/o=Nobody/cn=x", 0 },
         { (uint32_t)ecAccessDenied, w->f->bob->legacy_dn, 0 },
-        { ecLoginPerm, w->f->alice->legacy_dn, 1 },                                                /* MS-OXCRPC_R490 */
+        { ecLoginPerm, w->f->alice->legacy_dn, 1 }, /* MS-OXCRPC_R490 */
     };
     for (size_t i = 0; i < COUNTOF(cases); i++) {
-        const struct reply r = ASK(w, .type = "Connect", .body = BODY(w, ConnectRequest, .UserDn = cases[i].dn,
-                                                                      .Flags = cases[i].flags, .DefaultCodePage = 1252));
+        const struct reply r = ASK(
+            w, .type = "Connect",
+            .body = BODY(w, ConnectRequest, .UserDn = cases[i].dn, .Flags = cases[i].flags, .DefaultCodePage = 1252));
         struct ConnectResponse c = { 0 };
         decode(w, &r, &ConnectResponse_wire, &c);
         assert_int_equal(c.ErrorCode, cases[i].code);
@@ -418,14 +430,14 @@ static void a_client_that_comes_back_gets_a_new_context_for_the_old_one(void **s
 {
     struct world *w = world(state);
     const struct reply first = connected(w);
-    const struct reply second = connect_with(w, first.context, "777");                             /* R1279 */
+    const struct reply second = connect_with(w, first.context, "777"); /* R1279 */
     assert_int_equal(second.code, 0);
-    assert_string_not_equal(second.context, first.context);                                        /* R1278 */
-    assert_int_equal(mapihttp_contexts(w->m), 1);                                                  /* R1277 */
+    assert_string_not_equal(second.context, first.context); /* R1278 */
+    assert_int_equal(mapihttp_contexts(w->m), 1);           /* R1277 */
     assert_int_equal(execute(w, &first, logon_body(w)).code, 10);
     assert_int_equal(execute(w, &second, logon_body(w)).code, 0);
-    assert_int_equal(connect_with(w, second.context, NULL).code, 0);                               /* R1329 */
-    assert_int_equal(connect_with(w, "00112233445566778899aabbccddeeff", "1").code, 0);            /* R1280: long gone */
+    assert_int_equal(connect_with(w, second.context, NULL).code, 0);                    /* R1329 */
+    assert_int_equal(connect_with(w, "00112233445566778899aabbccddeeff", "1").code, 0); /* R1280: long gone */
     assert_int_equal(connect_with(w, "not ours", "1").code, 0);
 }
 
@@ -436,13 +448,13 @@ static void a_context_belongs_to_its_user_and_its_endpoint(void **state)
     struct world *w = world(state);
     const struct reply alice = connected(w);
     w->user = w->f->bob;
-    assert_int_equal(execute(w, &alice, logon_body(w)).code, 10);                                  /* R1224, R1225 */
+    assert_int_equal(execute(w, &alice, logon_body(w)).code, 10); /* R1224, R1225 */
     assert_int_equal(ASK(w, .type = "PING", .context = alice.context).code, 10);
     assert_int_equal(ASK(w, .type = "NotificationWait", .context = alice.context).code, 10);
     assert_int_equal(connect_with(w, alice.context, NULL).code, 0);
     w->user = w->f->alice;
     assert_int_equal(ASK_NSPI(w, .type = "Unbind", .context = alice.context, .sequence = alice.sequence).code, 10);
-    assert_int_equal(execute(w, &alice, logon_body(w)).code, 0);                                   /* bob has ended nothing */
+    assert_int_equal(execute(w, &alice, logon_body(w)).code, 0); /* bob has ended nothing */
 }
 
 static void the_sequence_cookie_moves_with_every_answer_of_the_sequence(void **state)
@@ -453,7 +465,7 @@ static void the_sequence_cookie_moves_with_every_answer_of_the_sequence(void **s
     assert_string_equal(one.context, c.context);
     const struct reply two = execute(w, &one, logon_body(w));
     assert_int_equal(two.code, 0);
-    assert_int_equal(execute(w, &one, logon_body(w)).code, 15);                                    /* R151: a second time */
+    assert_int_equal(execute(w, &one, logon_body(w)).code, 15); /* R151: a second time */
     assert_int_equal(execute(w, &two, logon_body(w)).code, 0);
 }
 
@@ -462,10 +474,10 @@ static void an_answer_outside_the_sequence_may_be_read_after_one_inside(void **s
     struct world *w = world(state);
     const struct reply c = connected(w);
     const struct reply ping = ASK(w, .type = "PING", .context = c.context, .sequence = c.sequence);
-    assert_string_equal(ping.sequence, c.sequence);                                                /* R1236 */
+    assert_string_equal(ping.sequence, c.sequence); /* R1236 */
     const struct reply one = execute(w, &c, logon_body(w));
     assert_int_equal(one.code, 0);
-    assert_int_equal(execute(w, &ping, logon_body(w)).code, 0);       /* the client has read the PING's answer last */
+    assert_int_equal(execute(w, &ping, logon_body(w)).code, 0); /* the client has read the PING's answer last */
     assert_int_equal(execute(w, &ping, logon_body(w)).code, 15);
 }
 
@@ -473,7 +485,8 @@ static void a_request_that_never_arrived_whole_can_be_sent_again(void **state)
 {
     struct world *w = world(state);
     const struct reply c = connected(w);
-    assert_int_equal(ASK(w, .type = "Execute", .context = c.context, .sequence = c.sequence, .too_large = true).code, 9);
+    assert_int_equal(ASK(w, .type = "Execute", .context = c.context, .sequence = c.sequence, .too_large = true).code,
+                     9);
     assert_int_equal(execute(w, &c, logon_body(w)).code, 0);
 }
 
@@ -481,15 +494,17 @@ static void a_user_has_so_many_contexts_and_the_idle_ones_go_first(void **state)
 {
     struct world *w = world_with(state, (struct mapihttp_config){ .contexts_per_user = 3 });
     const struct reply first = connected(w), second = connected(w), third = connected(w);
-    const struct http_recorder *wait = begin_at(w, mapihttp_emsmdb, &(struct ask){
-        .type = "NotificationWait", .context = first.context, .body = BODY(w, NotificationWaitRequest, .Flags = 0) });
+    const struct http_recorder *wait = begin_at(w, mapihttp_emsmdb,
+                                                &(struct ask){ .type = "NotificationWait",
+                                                               .context = first.context,
+                                                               .body = BODY(w, NotificationWaitRequest, .Flags = 0) });
     w->user = w->f->bob;
     const struct reply bob = connected(w);
     w->user = w->f->alice;
     const struct reply fourth = connected(w);
     assert_int_equal(mapihttp_contexts(w->m), 4);
     assert_int_equal(ASK(w, .type = "PING", .context = second.context).code, 10);
-    assert_int_equal(ASK(w, .type = "PING", .context = first.context).code, 0);       /* somebody waits there */
+    assert_int_equal(ASK(w, .type = "PING", .context = first.context).code, 0); /* somebody waits there */
     assert_int_equal(ASK(w, .type = "PING", .context = third.context).code, 0);
     assert_int_equal(ASK(w, .type = "PING", .context = fourth.context).code, 0);
     w->user = w->f->bob;
@@ -501,8 +516,10 @@ static void waits_do_not_keep_contexts_beyond_the_limit(void **state)
 {
     struct world *w = world_with(state, (struct mapihttp_config){ .contexts_per_user = 1 });
     const struct reply first = connected(w);
-    struct http_recorder *wait = begin_at(w, mapihttp_emsmdb, &(struct ask){
-        .type = "NotificationWait", .context = first.context, .body = BODY(w, NotificationWaitRequest, .Flags = 0) });
+    struct http_recorder *wait = begin_at(w, mapihttp_emsmdb,
+                                          &(struct ask){ .type = "NotificationWait",
+                                                         .context = first.context,
+                                                         .body = BODY(w, NotificationWaitRequest, .Flags = 0) });
     connected(w);
     assert_int_equal(mapihttp_contexts(w->m), 1);
     assert_int_equal(wait->after, HTTP_COMPLETE);
@@ -523,8 +540,8 @@ static void an_idle_context_expires_with_its_session(void **state)
     struct world *w = world_with(state, (struct mapihttp_config){ .expiration_ms = 1 });
     const uint32_t sessions = sessions_count(w->f->sessions);
     const struct reply c = connected(w);
-    wait_until_gone(w);                                                                            /* R1285 */
-    assert_int_equal(execute(w, &c, logon_body(w)).code, 10);                                      /* R1283 */
+    wait_until_gone(w);                                       /* R1285 */
+    assert_int_equal(execute(w, &c, logon_body(w)).code, 10); /* R1283 */
     mapihttp_close(w->m);
     assert_int_equal(sessions_count(w->f->sessions), sessions);
     talloc_set_destructor(w, NULL);
@@ -534,21 +551,23 @@ static void disconnect_ends_the_context_and_who_waits_for_it(void **state)
 {
     struct world *w = world(state);
     struct client c = logged_on(w);
-    struct http_recorder *wait = begin_at(w, mapihttp_emsmdb, &(struct ask){
-        .type = "NotificationWait", .context = c.last.context, .body = BODY(w, NotificationWaitRequest, .Flags = 0) });
+    struct http_recorder *wait = begin_at(w, mapihttp_emsmdb,
+                                          &(struct ask){ .type = "NotificationWait",
+                                                         .context = c.last.context,
+                                                         .body = BODY(w, NotificationWaitRequest, .Flags = 0) });
     const struct reply r = ASK(w, .type = "Disconnect", .context = c.last.context, .sequence = c.last.sequence,
                                .body = BODY(w, DisconnectRequest, .AuxiliaryBufferSize = 0));
     struct DisconnectResponse d = { 0 };
-    decode(w, &r, &DisconnectResponse_wire, &d);                                                   /* R1250, R2234 */
+    decode(w, &r, &DisconnectResponse_wire, &d); /* R1250, R2234 */
     assert_int_equal(d.ErrorCode, ecNone);
-    assert_non_null(r.context);                                                                    /* R1255 */
+    assert_non_null(r.context); /* R1255 */
     assert_int_equal(wait->after, HTTP_COMPLETE);
     struct reply woken = reply_of(wait);
     struct NotificationWaitResponse n = { 0 };
     decode(w, &woken, &NotificationWaitResponse_wire, &n);
     assert_int_equal(n.EventPending, 0);
     http_recorder_tell(wait, HTTP_SENT);
-    assert_int_equal(execute(w, &r, logon_body(w)).code, 10);                                      /* R304, R1253, R2236 */
+    assert_int_equal(execute(w, &r, logon_body(w)).code, 10); /* R304, R1253, R2236 */
 }
 
 /* ---- Execute ---- */
@@ -557,9 +576,12 @@ static void trouble_with_the_buffer_is_told_beside_it(void **state)
 {
     struct world *w = world(state);
     struct reply c = connected(w);
-    c = execute(w, &c, BODY(w, ExecuteRequest, .RopBufferSize = 4, .RopBuffer = BLOB_OF("what", 4), .MaxRopOut = 0x10008));
+    c = execute(w, &c,
+                BODY(w, ExecuteRequest, .RopBufferSize = 4, .RopBuffer = BLOB_OF("what", 4), .MaxRopOut = 0x10008));
     assert_int_equal(executed(w, &c).ErrorCode, (uint32_t)ecRpcFailed);
-    c = execute(w, &c, BODY(w, ExecuteRequest, .RopBufferSize = 12, .RopBuffer = BLOB_OF("what is this", 12), .MaxRopOut = 0x10008));
+    c = execute(
+        w, &c,
+        BODY(w, ExecuteRequest, .RopBufferSize = 12, .RopBuffer = BLOB_OF("what is this", 12), .MaxRopOut = 0x10008));
     assert_int_equal(executed(w, &c).ErrorCode, ecRpcFormat);
     struct blob logon = logon_body(w);
     struct ExecuteRequest request;
@@ -567,11 +589,11 @@ static void trouble_with_the_buffer_is_told_beside_it(void **state)
     assert_true(wire_get(&in, &ExecuteRequest_wire, &request));
     request.MaxRopOut = 12;
     c = execute(w, &c, encode(w, &ExecuteRequest_wire, &request, WIRE_ROP));
-    assert_int_equal(executed(w, &c).StatusCode, ecBufferTooSmall);                                /* MS-OXCROPS_R20009 */
+    assert_int_equal(executed(w, &c).StatusCode, ecBufferTooSmall); /* MS-OXCROPS_R20009 */
     request.MaxRopOut = 0x40001;
     c = execute(w, &c, encode(w, &ExecuteRequest_wire, &request, WIRE_ROP));
     assert_int_equal(executed(w, &c).StatusCode, ecBadStubData);
-    assert_int_equal(execute(w, &c, logon).code, 0);                  /* the session is as usable as before */
+    assert_int_equal(execute(w, &c, logon).code, 0); /* the session is as usable as before */
 }
 
 static void a_body_with_a_size_of_2_GB_is_invalid(void **state)
@@ -582,7 +604,8 @@ static void a_body_with_a_size_of_2_GB_is_invalid(void **state)
     put_le32(body + 4, 0x7FFFFFFF);
     assert_int_equal(execute(w, &c, BLOB_OF(body, 64)).code, 12);
     put_le32(body + 4, 0xFFFFFFFF);
-    assert_int_equal(ASK(w, .type = "Execute", .context = c.context, .sequence = "2", .body = BLOB_OF(body, 64)).code, 12);
+    assert_int_equal(ASK(w, .type = "Execute", .context = c.context, .sequence = "2", .body = BLOB_OF(body, 64)).code,
+                     12);
 }
 
 /* A submission that takes until the client has been told, and during which another request comes. */
@@ -622,8 +645,10 @@ static struct reply run_slowly(struct world *w, struct client *c, struct blob bo
     slow.w = w;
     slow.client = c;
     sem_init(&slow.told, 0, 0);
-    http_recorder_run(recorder, mapihttp_emsmdb, request_of(w, &(struct ask){
-        .type = "Execute", .context = c->last.context, .sequence = c->last.sequence, .body = body }));
+    http_recorder_run(
+        recorder, mapihttp_emsmdb,
+        request_of(w, &(struct ask){
+                          .type = "Execute", .context = c->last.context, .sequence = c->last.sequence, .body = body }));
     sem_destroy(&slow.told);
     return reply_of(recorder);
 }
@@ -631,9 +656,13 @@ static struct reply run_slowly(struct world *w, struct client *c, struct blob bo
 /* An open message with a recipient, which can be submitted. */
 static uint32_t message_to_submit(struct world *w, struct client *c)
 {
-    const struct ModifyRecipientRow row = { .RecipientType = 1, .RecipientRowSize = 1,
-        .RecipientRow = { .RecipientFlags = 0x021B, .EmailAddress = "x@example.com", .DisplayName = "X" } };
-    call(w, c, "CreateMessage", &(struct RopCreateMessageRequest){ .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_OUTBOX) });
+    const struct ModifyRecipientRow row = {
+        .RecipientType = 1,
+        .RecipientRowSize = 1,
+        .RecipientRow = { .RecipientFlags = 0x021B, .EmailAddress = "x@example.com", .DisplayName = "X" }
+    };
+    call(w, c, "CreateMessage",
+         &(struct RopCreateMessageRequest){ .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_OUTBOX) });
     c->logon = le32(rops_of(w, &c->last).ServerObjectHandleTable.data + 4);
     call(w, c, "ModifyRecipients", &(struct RopModifyRecipientsRequest){ .RowCount = 1, .RecipientRows = &row });
     return c->logon;
@@ -646,11 +675,12 @@ static void a_slow_request_is_told_that_it_is_being_processed_and_none_may_run_b
     struct world *w = world_with(state, (struct mapihttp_config){ .slow_ms = 1 });
     struct client c = logged_on(w);
     const uint32_t message = message_to_submit(w, &c);
-    const struct reply r = run_slowly(w, &c, execute_body(w, "SubmitMessage", &(struct RopSubmitMessageRequest){ 0 }, message));
-    assert_int_equal(slow.code_beside, 15);                                                        /* R1227, R1228 */
-    assert_string_equal(line_of(r.head, "Transfer-Encoding"), "chunked");                          /* R1230 */
-    assert_null(line_of(r.head, "Content-Length"));                                                /* R1232 */
-    assert_int_equal(r.recorder->pulse_ms, 30000);                                                 /* R1240 */
+    const struct reply r =
+        run_slowly(w, &c, execute_body(w, "SubmitMessage", &(struct RopSubmitMessageRequest){ 0 }, message));
+    assert_int_equal(slow.code_beside, 15);                               /* R1227, R1228 */
+    assert_string_equal(line_of(r.head, "Transfer-Encoding"), "chunked"); /* R1230 */
+    assert_null(line_of(r.head, "Content-Length"));                       /* R1232 */
+    assert_int_equal(r.recorder->pulse_ms, 30000);                        /* R1240 */
     assert_non_null(r.context);
     assert_int_equal(strncmp(r.meta, "PROCESSING\r\nDONE\r\n", 18), 0);
     assert_int_equal(le32(rops_of(w, &r).RopsList.data + 2), ecNone);
@@ -664,11 +694,11 @@ static void ping_works_with_and_without_a_context_on_both_endpoints(void **state
     struct world *w = world(state);
     const struct reply c = connected(w);
     const struct reply alone = ASK(w, .type = "PING"), with = ASK(w, .type = "PING", .context = c.context);
-    assert_int_equal(alone.code, 0);                                                               /* R1124 */
+    assert_int_equal(alone.code, 0); /* R1124 */
     assert_null(alone.context);
     assert_int_equal(with.code, 0);
     assert_string_equal(with.context, c.context);
-    assert_int_equal(with.body.size, 0);                                                           /* R1249 */
+    assert_int_equal(with.body.size, 0); /* R1249 */
     assert_int_equal(ASK_NSPI(w, .type = "PING").code, 0);
     assert_int_equal(ASK_NSPI(w, .type = "PING", .context = c.context).code, 10);
     assert_int_equal(ASK(w, .type = "PING", .leave_out = "Content-Type").code, 0);
@@ -678,8 +708,10 @@ static void ping_works_with_and_without_a_context_on_both_endpoints(void **state
 
 static struct http_recorder *wait_for(struct world *w, const struct client *c)
 {
-    return begin_at(w, mapihttp_emsmdb, &(struct ask){ .type = "NotificationWait", .context = c->last.context,
-                                                       .body = BODY(w, NotificationWaitRequest, .Flags = 0) });
+    return begin_at(w, mapihttp_emsmdb,
+                    &(struct ask){ .type = "NotificationWait",
+                                   .context = c->last.context,
+                                   .body = BODY(w, NotificationWaitRequest, .Flags = 0) });
 }
 
 static struct NotificationWaitResponse woken(struct world *w, struct http_recorder *wait)
@@ -687,7 +719,7 @@ static struct NotificationWaitResponse woken(struct world *w, struct http_record
     struct NotificationWaitResponse n = { 0 };
     const struct reply r = reply_of(wait);
     assert_int_equal(wait->after, HTTP_COMPLETE);
-    decode(w, &r, &NotificationWaitResponse_wire, &n);                                             /* R1256 */
+    decode(w, &r, &NotificationWaitResponse_wire, &n); /* R1256 */
     http_recorder_tell(wait, HTTP_SENT);
     return n;
 }
@@ -695,7 +727,8 @@ static struct NotificationWaitResponse woken(struct world *w, struct http_record
 static struct client subscribed(struct world *w)
 {
     struct client c = logged_on(w);
-    call(w, &c, "RegisterNotification", &(struct RopRegisterNotificationRequest){ .NotificationTypes = 0xFE, .WantWholeStore = true });
+    call(w, &c, "RegisterNotification",
+         &(struct RopRegisterNotificationRequest){ .NotificationTypes = 0xFE, .WantWholeStore = true });
     return c;
 }
 
@@ -706,19 +739,19 @@ static void a_wait_says_PROCESSING_at_once_and_PENDING_while_it_lasts(void **sta
     struct http_recorder *wait = wait_for(w, &c);
     struct reply r = reply_of(wait);
     assert_int_equal(wait->after, HTTP_GOES_ON);
-    assert_string_equal(r.meta, "PROCESSING\r\n");                                                 /* R1134, R2227 */
+    assert_string_equal(r.meta, "PROCESSING\r\n"); /* R1134, R2227 */
     assert_string_equal(line_of(r.head, "Transfer-Encoding"), "chunked");
-    assert_string_equal(line_of(r.head, "X-PendingPeriod"), "30000");                              /* R1182, R1242 */
-    assert_string_equal(r.context, c.last.context);                                                /* R1261 */
+    assert_string_equal(line_of(r.head, "X-PendingPeriod"), "30000"); /* R1182, R1242 */
+    assert_string_equal(r.context, c.last.context);                   /* R1261 */
     assert_int_equal(wait->pulse_ms, 30000);
-    assert_int_equal(wait->alarm_ms, 300000);                                                      /* R1215 */
+    assert_int_equal(wait->alarm_ms, 300000); /* R1215 */
     http_answer_beat(&wait->answer);
     http_answer_beat(&wait->answer);
-    assert_string_equal(reply_of(wait).meta, "PROCESSING\r\nPENDING\r\nPENDING\r\n");              /* R1135, R1178 */
+    assert_string_equal(reply_of(wait).meta, "PROCESSING\r\nPENDING\r\nPENDING\r\n"); /* R1135, R1178 */
     http_recorder_tell(wait, HTTP_TIME_UP);
     r = reply_of(wait);
-    assert_int_equal(strncmp(r.meta, "PROCESSING\r\nPENDING\r\nPENDING\r\nDONE\r\nX-ElapsedTime: ", 51), 0);   /* R1185 */
-    assert_int_equal(woken(w, wait).EventPending, 0);                                              /* R1259, R1372 */
+    assert_int_equal(strncmp(r.meta, "PROCESSING\r\nPENDING\r\nPENDING\r\nDONE\r\nX-ElapsedTime: ", 51), 0); /* R1185 */
+    assert_int_equal(woken(w, wait).EventPending, 0); /* R1259, R1372 */
 }
 
 static void an_event_ends_the_wait_and_the_next_Execute_brings_it(void **state)
@@ -729,9 +762,9 @@ static void an_event_ends_the_wait_and_the_next_Execute_brings_it(void **state)
     rop_message(w->f, STORE_FID(SPECIAL_INBOX), "news");
     const struct NotificationWaitResponse n = woken(w, wait);
     assert_int_equal(n.ErrorCode, ecNone);
-    assert_int_equal(n.EventPending, 1);                                                           /* R1258, R1371 */
+    assert_int_equal(n.EventPending, 1); /* R1258, R1371 */
     c.last = execute(w, &c.last, execute_body(w, NULL, NULL, c.logon));
-    assert_int_equal(rops_of(w, &c.last).RopsList.data[0], 0x2A);                                  /* R318 */
+    assert_int_equal(rops_of(w, &c.last).RopsList.data[0], 0x2A); /* R318 */
 }
 
 static void an_event_that_came_before_the_wait_ends_it_at_once(void **state)
@@ -740,7 +773,7 @@ static void an_event_that_came_before_the_wait_ends_it_at_once(void **state)
     const struct client c = subscribed(w);
     rop_message(w->f, STORE_FID(SPECIAL_INBOX), "news");
     assert_int_equal(woken(w, wait_for(w, &c)).EventPending, 1);
-    assert_int_equal(woken(w, wait_for(w, &c)).EventPending, 1);      /* until somebody fetches it */
+    assert_int_equal(woken(w, wait_for(w, &c)).EventPending, 1); /* until somebody fetches it */
 }
 
 static void a_second_wait_is_rejected_and_the_first_goes_on(void **state)
@@ -748,7 +781,7 @@ static void a_second_wait_is_rejected_and_the_first_goes_on(void **state)
     struct world *w = world(state);
     const struct client c = subscribed(w);
     struct http_recorder *first = wait_for(w, &c);
-    assert_int_equal(woken(w, wait_for(w, &c)).ErrorCode, ecRejected);                             /* MS-OXCNOTIF_R308 */
+    assert_int_equal(woken(w, wait_for(w, &c)).ErrorCode, ecRejected); /* MS-OXCNOTIF_R308 */
     assert_int_equal(first->after, HTTP_GOES_ON);
     rop_message(w->f, STORE_FID(SPECIAL_INBOX), "news");
     assert_int_equal(woken(w, first).EventPending, 1);
@@ -763,7 +796,7 @@ static void a_client_that_leaves_makes_room_for_another_wait(void **state)
     struct http_recorder *second = wait_for(w, &c);
     assert_int_equal(second->after, HTTP_GOES_ON);
     rop_message(w->f, STORE_FID(SPECIAL_INBOX), "news");
-    assert_int_equal(first->after, HTTP_GOES_ON);                     /* nothing is said to nobody */
+    assert_int_equal(first->after, HTTP_GOES_ON); /* nothing is said to nobody */
     assert_int_equal(woken(w, second).EventPending, 1);
 }
 
@@ -778,15 +811,16 @@ static void a_server_that_stops_ends_the_waits(void **state)
 
 static void a_waiting_context_does_not_expire_and_is_fresh_afterwards(void **state)
 {
-    struct world *w = world_with(state, (struct mapihttp_config){ .expiration_ms = 60000, .wait_ms = 120000, .pending_ms = 5000 });
+    struct world *w =
+        world_with(state, (struct mapihttp_config){ .expiration_ms = 60000, .wait_ms = 120000, .pending_ms = 5000 });
     const struct client c = subscribed(w);
     struct http_recorder *wait = wait_for(w, &c);
     assert_int_equal(wait->alarm_ms, 120000);
     assert_int_equal(wait->pulse_ms, 5000);
-    assert_int_equal(execute(w, &c.last, logon_body(w)).code, 0);     /* an Execute runs beside it */
+    assert_int_equal(execute(w, &c.last, logon_body(w)).code, 0); /* an Execute runs beside it */
     http_recorder_tell(wait, HTTP_TIME_UP);
     woken(w, wait);
-    assert_int_equal(ASK(w, .type = "PING", .context = c.last.context).code, 0);                   /* R1260 */
+    assert_int_equal(ASK(w, .type = "PING", .context = c.last.context).code, 0); /* R1260 */
 }
 
 static void a_wait_without_a_body_is_invalid(void **state)
@@ -803,7 +837,7 @@ enum { CLIENTS = 4, EVENTS = 40 };
 
 static struct many {
     struct world *w;
-    struct http_recorder *_Atomic recorder;      /* of the wait */
+    struct http_recorder *_Atomic recorder; /* of the wait */
     sem_t over, ready;
     unsigned created;
 } many[CLIENTS];
@@ -822,10 +856,12 @@ static void wait_in_thread(struct many *me, struct world *w, const struct client
     struct http_recorder *recorder = http_recorder_new(w->f->arena);
     me->recorder = recorder;
     recorder->answer.transport = &telling_transport;
-    http_recorder_run(recorder, mapihttp_emsmdb, request_of(w, &(struct ask){
-        .type = "NotificationWait", .context = c->last.context, .body = BODY(w, NotificationWaitRequest, .Flags = 0) }));
+    http_recorder_run(recorder, mapihttp_emsmdb,
+                      request_of(w, &(struct ask){ .type = "NotificationWait",
+                                                   .context = c->last.context,
+                                                   .body = BODY(w, NotificationWaitRequest, .Flags = 0) }));
     sem_wait(&me->over);
-    pthread_mutex_lock(&recorder->answer.lock);                       /* until the one who told it has left it */
+    pthread_mutex_lock(&recorder->answer.lock); /* until the one who told it has left it */
     pthread_mutex_unlock(&recorder->answer.lock);
     if (woken(w, recorder).EventPending != 1)
         abort();
@@ -863,7 +899,8 @@ static void *watch_the_mailbox(void *arg)
             abort();
     }
     if (ASK(&w, .type = "Disconnect", .context = c.last.context, .sequence = c.last.sequence,
-            .body = BODY(&w, DisconnectRequest, .AuxiliaryBufferSize = 0)).code != 0)
+            .body = BODY(&w, DisconnectRequest, .AuxiliaryBufferSize = 0))
+            .code != 0)
         abort();
     talloc_free(f.arena);
     return NULL;
@@ -898,20 +935,23 @@ static void many_clients_hear_of_every_message(void **state)
 static void the_address_book_has_contexts_of_its_own(void **state)
 {
     struct world *w = world(state);
-    const struct reply bind = ASK_NSPI(w, .type = "Bind", .body = BODY_NSPI(w, BindRequest, .Flags = 0, .HasState = true,
-                                                                            .State = { .CodePage = 1252 }));
+    const struct reply bind =
+        ASK_NSPI(w, .type = "Bind",
+                 .body = BODY_NSPI(w, BindRequest, .Flags = 0, .HasState = true, .State = { .CodePage = 1252 }));
     struct BindResponse b = { 0 };
-    decode(w, &bind, &BindResponse_wire, &b);                                                      /* R1441, R1446 */
+    decode(w, &bind, &BindResponse_wire, &b); /* R1441, R1446 */
     assert_int_equal(b.ErrorCode, ecNone);
     assert_false(guid_is_zero(b.ServerGuid));
     assert_non_null(strstr(bind.head, "; path=/mapi/nspi;"));
     const struct reply unbind = ASK_NSPI(w, .type = "Unbind", .context = bind.context, .sequence = bind.sequence,
                                          .body = BODY_NSPI(w, UnbindRequest, .Reserved = 0));
     struct UnbindResponse u = { 0 };
-    decode(w, &unbind, &UnbindResponse_wire, &u);                                                  /* R1438 */
+    decode(w, &unbind, &UnbindResponse_wire, &u); /* R1438 */
     assert_int_equal(u.ErrorCode, 1);
     assert_int_equal(ASK_NSPI(w, .type = "Unbind", .context = bind.context, .sequence = unbind.sequence,
-                              .body = BODY_NSPI(w, UnbindRequest, .Reserved = 0)).code, 10);
+                              .body = BODY_NSPI(w, UnbindRequest, .Reserved = 0))
+                         .code,
+                     10);
     assert_int_equal(ASK_NSPI(w, .type = "Execute").code, 5);
     assert_int_equal(ASK_NSPI(w, .type = "NotificationWait").code, 5);
     assert_int_equal(ASK_NSPI(w, .type = "QueryRows").code, 13);
@@ -920,8 +960,8 @@ static void the_address_book_has_contexts_of_its_own(void **state)
 static void a_bind_that_fails_begins_nothing(void **state)
 {
     struct world *w = world(state);
-    const struct reply bind = ASK_NSPI(w, .type = "Bind", .body = BODY_NSPI(w, BindRequest, .HasState = true,
-                                                                            .State = { .CodePage = 1200 }));
+    const struct reply bind =
+        ASK_NSPI(w, .type = "Bind", .body = BODY_NSPI(w, BindRequest, .HasState = true, .State = { .CodePage = 1200 }));
     struct BindResponse b = { 0 };
     decode(w, &bind, &BindResponse_wire, &b);
     assert_int_equal(b.ErrorCode, (uint32_t)ecInvalidCodepage);
@@ -943,11 +983,16 @@ static void every_function_of_the_address_book_is_reached_by_its_name(void **sta
     } functions[] = {
         { "UpdateStat", ecNone, BODY_NSPI(w, UpdateStatRequest, FROM_THE_BEGINNING, .DeltaRequested = true),
           &UpdateStatResponse_wire },
-        { "SeekEntries", ecNone, BODY_NSPI(w, SeekEntriesRequest, FROM_THE_BEGINNING, .HasTarget = true,
-          .Target = P_STR(PidTagDisplayName, "bob"), .HasColumns = true), &SeekEntriesResponse_wire },
-        { "CompareMIds", ecNone, BODY_NSPI(w, CompareMinIdsRequest, FROM_THE_BEGINNING, .MinimalId1 = w->f->alice->minimal_id,
-          .MinimalId2 = w->f->bob->minimal_id), &CompareMinIdsResponse_wire },
-        { "ResortRestriction", ecNone, BODY_NSPI(w, ResortRestrictionRequest, FROM_THE_BEGINNING, .HasMinimalIds = true),
+        { "SeekEntries", ecNone,
+          BODY_NSPI(w, SeekEntriesRequest, FROM_THE_BEGINNING, .HasTarget = true,
+                    .Target = P_STR(PidTagDisplayName, "bob"), .HasColumns = true),
+          &SeekEntriesResponse_wire },
+        { "CompareMIds", ecNone,
+          BODY_NSPI(w, CompareMinIdsRequest, FROM_THE_BEGINNING, .MinimalId1 = w->f->alice->minimal_id,
+                    .MinimalId2 = w->f->bob->minimal_id),
+          &CompareMinIdsResponse_wire },
+        { "ResortRestriction", ecNone,
+          BODY_NSPI(w, ResortRestrictionRequest, FROM_THE_BEGINNING, .HasMinimalIds = true),
           &ResortRestrictionResponse_wire },
         { "QueryColumns", ecNone, BODY_NSPI(w, QueryColumnsRequest, .MapiFlags = 0), &QueryColumnsResponse_wire },
         { "GetPropList", ecNone, BODY_NSPI(w, GetPropListRequest, .MinimalId = w->f->bob->minimal_id, .CodePage = 1252),
@@ -970,7 +1015,7 @@ static void every_function_of_the_address_book_is_reached_by_its_name(void **sta
         struct wire_in in = wire_in(w->f->arena, last.body);
         in.flavour = WIRE_NSPI;
         assert_int_equal(last.code, 0);
-        assert_true(wire_get(&in, functions[i].response, r));   /* every response begins with the same two numbers */
+        assert_true(wire_get(&in, functions[i].response, r)); /* every response begins with the same two numbers */
         assert_int_equal(wire_left(&in), 0);
         assert_int_equal(r->StatusCode, 0);
         assert_int_equal(r->ErrorCode, (uint32_t)functions[i].expected);

@@ -13,11 +13,11 @@ struct mapihttp_config {
     struct sessions *sessions;
     struct rop_services services;
     /* 0 stands for the default in brackets. */
-    uint32_t expiration_ms;              /* an idle session context lives so long [900,000] */
-    uint32_t pending_ms;                 /* between two PENDING [30,000] */
-    uint32_t slow_ms;                    /* a request that takes longer is told PROCESSING before its answer [2,000] */
-    uint32_t wait_ms;                    /* a NotificationWait without an event [300,000] */
-    uint32_t contexts_per_user;          /* more: the one that was idle longest goes [100] */
+    uint32_t expiration_ms;     /* an idle session context lives so long [900,000] */
+    uint32_t pending_ms;        /* between two PENDING [30,000] */
+    uint32_t slow_ms;           /* a request that takes longer is told PROCESSING before its answer [2,000] */
+    uint32_t wait_ms;           /* a NotificationWait without an event [300,000] */
+    uint32_t contexts_per_user; /* more: the one that was idle longest goes [100] */
 };
 struct mapihttp *mapihttp_new(TALLOC_CTX *owner, const struct mapihttp_config *);
 /* Ends every session context.  No request may be running any more. */

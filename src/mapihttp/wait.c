@@ -9,8 +9,8 @@
 #include "mapihttp/internal.h"
 
 struct wait {
-    struct context *context;             /* a reference */
-    struct http_answer *answer;          /* a reference, until the answer has been ended */
+    struct context *context;    /* a reference */
+    struct http_answer *answer; /* a reference, until the answer has been ended */
     uint64_t started_ms;
     int64_t started_unix;
     atomic_bool ended;
@@ -39,7 +39,7 @@ static void answer_event(struct http_answer *answer, enum http_answer_event even
 {
     struct wait *w = arg;
     (void)answer;
-    session_cancel_wait(w->context->session, w);        /* after this nobody wakes it */
+    session_cancel_wait(w->context->session, w); /* after this nobody wakes it */
     if (event == HTTP_TIME_UP || event == HTTP_STOPPING) {
         end_wait(w, ecNone, false);
         return;

@@ -8,17 +8,21 @@
 
 enum { MID_UNRESOLVED = 0, MID_AMBIGUOUS = 1, MID_RESOLVED = 2 };
 enum { SPECIAL_ADDRESS_CREATION = 2, SPECIAL_UNICODE = 4 };
-enum { AB_RECIPIENTS = 1, AB_UNMODIFIABLE = 8 };                             /* PidTagContainerFlags */
+enum { AB_RECIPIENTS = 1, AB_UNMODIFIABLE = 8 }; /* PidTagContainerFlags */
 #define HIERARCHY_VERSION 1u
-#define UNICODE_PROPTYPES 0x80000000u        /* [MS-OXNSPI] 2.2.1.13 */
-#define TAGS_MAX 1000u                       /* of one row */
-#define VALUES_MAX 100000u                   /* of one answer */
-#define NAMES_MAX 1000u                      /* to resolve */
+#define UNICODE_PROPTYPES 0x80000000u /* [MS-OXNSPI] 2.2.1.13 */
+#define TAGS_MAX 1000u                /* of one row */
+#define VALUES_MAX 100000u            /* of one answer */
+#define NAMES_MAX 1000u               /* to resolve */
 
 /* [MS-OXNSPI] 3.1.4.1.8 */
 static const uint32_t default_columns[] = {
-    PidTagAddressBookContainerId, PidTagObjectType, PidTagDisplayType, PROP_AS(PidTagDisplayName, PtypString8),
-    PROP_AS(PidTagPrimaryTelephoneNumber, PtypString8), PROP_AS(PidTagDepartmentName, PtypString8),
+    PidTagAddressBookContainerId,
+    PidTagObjectType,
+    PidTagDisplayType,
+    PROP_AS(PidTagDisplayName, PtypString8),
+    PROP_AS(PidTagPrimaryTelephoneNumber, PtypString8),
+    PROP_AS(PidTagDepartmentName, PtypString8),
     PROP_AS(PidTagOfficeLocation, PtypString8),
 };
 
@@ -66,7 +70,8 @@ enum ec nspi_Unbind(struct nspi_call *call, const struct UnbindRequest *request,
 }
 
 /* [MS-OXNSPI] 3.1.4.1.13: 0 for a name that nobody has */
-enum ec nspi_DnToMinId(struct nspi_call *call, const struct DnToMinIdRequest *request, struct DnToMinIdResponse *response)
+enum ec nspi_DnToMinId(struct nspi_call *call, const struct DnToMinIdRequest *request,
+                       struct DnToMinIdResponse *response)
 {
     uint32_t *ids = talloc_zero_array(call->arena, uint32_t, request->NameCount + 1);
     for (uint32_t i = 0; i < request->NameCount; i++) {
@@ -104,7 +109,7 @@ enum ec nspi_GetSpecialTable(struct nspi_call *call, const struct GetSpecialTabl
         return ecNotSupported;
     response->CodePage = codepage;
     if (request->Flags & SPECIAL_ADDRESS_CREATION)
-        return ecNone;                           /* no templates: an empty table */
+        return ecNone; /* no templates: an empty table */
     response->HasVersion = true;
     response->Version = HIERARCHY_VERSION;
     response->HasRows = !request->HasVersion || request->Version != HIERARCHY_VERSION;
@@ -155,7 +160,7 @@ enum ec nspi_GetProps(struct nspi_call *call, const struct GetPropsRequest *requ
     response->PropertyValues = (struct AddressBookPropertyValueList){ row.count, row.values };
     for (uint32_t i = 0; i < row.count; i++)
         if (PROP_TYPE(row.values[i].tag) == PtypErrorCode)
-            return ecWarnWithErrors;             /* ErrorsReturned, with the data */
+            return ecWarnWithErrors; /* ErrorsReturned, with the data */
     return ecNone;
 }
 
@@ -197,7 +202,8 @@ static void query_container(struct nspi_call *call, const struct QueryRowsReques
 }
 
 /* [MS-OXNSPI] 3.1.4.1.8: never more rows than were asked for */
-enum ec nspi_QueryRows(struct nspi_call *call, const struct QueryRowsRequest *request, struct QueryRowsResponse *response)
+enum ec nspi_QueryRows(struct nspi_call *call, const struct QueryRowsRequest *request,
+                       struct QueryRowsResponse *response)
 {
     enum ec ec = check_state(request->HasState, &request->State);
     if (!ec && !request->ExplicitTableCount && !request->RowCount)
@@ -215,9 +221,10 @@ enum ec nspi_QueryRows(struct nspi_call *call, const struct QueryRowsRequest *re
 /* Does the property hold objects of the address book?  A mailbox has none in any of them. */
 static bool holds_objects(uint32_t tag)
 {
-    static const uint32_t tags[] = { PidTagAddressBookManager, PidTagAddressBookIsMemberOfDistributionList,
-                                     PidTagAddressBookMember, PidTagAddressBookOwner, PidTagAddressBookReports,
-                                     PidTagAddressBookPublicDelegates, PidTagAddressBookOwnerBackLink };
+    static const uint32_t tags[] = { PidTagAddressBookManager,      PidTagAddressBookIsMemberOfDistributionList,
+                                     PidTagAddressBookMember,       PidTagAddressBookOwner,
+                                     PidTagAddressBookReports,      PidTagAddressBookPublicDelegates,
+                                     PidTagAddressBookOwnerBackLink };
     for (size_t i = 0; i < COUNTOF(tags); i++)
         if (PROP_ID(tags[i]) == PROP_ID(tag))
             return true;
@@ -267,7 +274,8 @@ static enum ec match_filter(struct nspi_call *call, const struct GetMatchesReque
 }
 
 /* [MS-OXNSPI] 3.1.4.1.10: a table of ids, with rows for who names columns */
-enum ec nspi_GetMatches(struct nspi_call *call, const struct GetMatchesRequest *request, struct GetMatchesResponse *response)
+enum ec nspi_GetMatches(struct nspi_call *call, const struct GetMatchesRequest *request,
+                        struct GetMatchesResponse *response)
 {
     static const struct LargePropertyTagArray none;
     enum ec ec = check_state(request->HasState, &request->State);

@@ -7,11 +7,11 @@
 #include "wire/structs.h"
 
 struct nspi_call {
-    TALLOC_CTX *arena;                       /* the request's */
+    TALLOC_CTX *arena; /* the request's */
     struct directory *directory;
     const struct org_settings *settings;
-    const struct account *user;              /* who asks */
-    const char *host;                        /* the name that the client has used for us; NULL: it is not known */
+    const struct account *user; /* who asks */
+    const char *host;           /* the name that the client has used for us; NULL: it is not known */
 };
 
 /* What Bind answers: constant for the organisation, so that minimal ids stay valid.  [MS-OXNSPI] 2.2.9.2 */

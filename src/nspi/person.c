@@ -4,10 +4,10 @@
 #include "wire/entry_id.h"
 #include "wire/guids.h"
 
-enum { MAPI_MAILUSER = 6 };              /* PidTagObjectType */
+enum { MAPI_MAILUSER = 6 }; /* PidTagObjectType */
 enum { CP_ASCII = 20127 };
-enum { DTE_LOCAL_USER = 0x40000000 };    /* PidTagDisplayTypeEx: may stand in permissions */
-enum { FILTER_NODES_MAX = 1000, FILTER_NAMES_MAX = 20 };     /* a client asks with some ten */
+enum { DTE_LOCAL_USER = 0x40000000 };                    /* PidTagDisplayTypeEx: may stand in permissions */
+enum { FILTER_NODES_MAX = 1000, FILTER_NAMES_MAX = 20 }; /* a client asks with some ten */
 
 static struct blob encode(TALLOC_CTX *arena, const struct wire_struct *description, const void *self)
 {
@@ -28,8 +28,11 @@ static struct prop permanent_id(const struct nspi_call *c, const struct account 
 /* [MS-OXNSPI] 2.2.9.2 */
 static struct prop ephemeral_id(const struct nspi_call *c, const struct account *a, uint32_t tag)
 {
-    const struct EphemeralEntryId id = { .Flags = 0x87, .ProviderUID = nspi_server_guid(c->settings), .R4 = 1,
-                                         .DisplayType = DT_MAILUSER, .Mid = a->minimal_id };
+    const struct EphemeralEntryId id = { .Flags = 0x87,
+                                         .ProviderUID = nspi_server_guid(c->settings),
+                                         .R4 = 1,
+                                         .DisplayType = DT_MAILUSER,
+                                         .Mid = a->minimal_id };
     return P_BIN(tag, encode(c->arena, &EphemeralEntryId_wire, &id));
 }
 
@@ -59,7 +62,8 @@ static struct prop object_guid(const struct nspi_call *c, const struct account *
 
 static struct prop home_database(const struct nspi_call *c, const struct account *a, uint32_t tag)
 {
-    return P_STR(tag, talloc_asprintf(c->arena, "%s/cn=Microsoft Private MDB", account_server_dn(c->arena, c->settings, a)));
+    return P_STR(tag,
+                 talloc_asprintf(c->arena, "%s/cn=Microsoft Private MDB", account_server_dn(c->arena, c->settings, a)));
 }
 
 /* The printable form is 8-bit text of the ASCII characters.  [MS-OXOABK] 2.2.3.7 */
@@ -83,16 +87,18 @@ static struct prop proxy_addresses(const struct nspi_call *c, const struct accou
 struct getter {
     uint32_t tag;
     enum { MEMBER, NUMBER, FLAG, CALL, TEXT } kind;
-    size_t offset;                       /* MEMBER: a text in struct account; an empty one is absent */
+    size_t offset; /* MEMBER: a text in struct account; an empty one is absent */
     uint32_t number;
     const char *text;
     struct prop (*call)(const struct nspi_call *, const struct account *, uint32_t tag);
 };
 
+/* clang-format off */
 #define OF(tag, member)   { tag, MEMBER, offsetof(struct account, member), 0, NULL, NULL }
 #define IS(tag, value)    { tag, NUMBER, 0, value, NULL, NULL }
 #define SAYS(tag, words)  { tag, TEXT, 0, 0, words, NULL }
 #define BY(tag, function) { tag, CALL, 0, 0, NULL, function }
+/* clang-format on */
 
 static const struct getter getters[] = {
     IS(PidTagObjectType, MAPI_MAILUSER),
@@ -133,19 +139,16 @@ static const struct getter *getter_of(uint32_t tag)
 }
 
 /* In its native type; ecNotFound where the person has none. */
-static struct prop native_value(const struct nspi_call *c, const struct account *a, const struct getter *g, uint32_t flags)
+static struct prop native_value(const struct nspi_call *c, const struct account *a, const struct getter *g,
+                                uint32_t flags)
 {
     if (g->kind == CALL && g->tag == PidTagEntryId && flags & NSPI_EPHEMERAL_IDS)
         return ephemeral_id(c, a, g->tag);
     switch (g->kind) {
-    case CALL:
-        return g->call(c, a, g->tag);
-    case NUMBER:
-        return P_I32(g->tag, g->number);
-    case FLAG:
-        return P_BOOL(g->tag, g->number != 0);
-    case TEXT:
-        return P_STR(g->tag, g->text);
+    case CALL: return g->call(c, a, g->tag);
+    case NUMBER: return P_I32(g->tag, g->number);
+    case FLAG: return P_BOOL(g->tag, g->number != 0);
+    case TEXT: return P_STR(g->tag, g->text);
     default: {
         const char *text = *(const char *const *)(const void *)((const char *)a + g->offset);
         return text && *text ? P_STR(g->tag, text) : P_ERR(g->tag, ecNotFound);
@@ -167,7 +170,8 @@ struct prop person_value(const struct nspi_call *c, const struct account *a, uin
     return converted;
 }
 
-struct props person_row(const struct nspi_call *c, const struct account *a, const uint32_t *tags, uint32_t count, uint32_t flags)
+struct props person_row(const struct nspi_call *c, const struct account *a, const uint32_t *tags, uint32_t count,
+                        uint32_t flags)
 {
     struct prop *values = talloc_array(c->arena, struct prop, MAX(count, 1));
     for (uint32_t i = 0; i < count; i++)

@@ -6,14 +6,14 @@
 #include "wire/extended.h"
 
 #define NO_HANDLE 0xFFFFFFFFu
-#define HANDLES_MAX 256u                   /* an index is one byte */
-#define RESPONSE_HEAD 6u                   /* RopId, handle index, ReturnValue */
-#define TOO_SMALL_HEAD 3u                  /* RopId and SizeNeeded of RopBufferTooSmall */
-#define RESPONSE_LEAST 64u                 /* what a ROP with side effects may answer, lists of problems aside */
-#define READ_STREAM_MAX 0x80000000u        /* [MS-OXCROPS] 2.2.9.2.1 */
-#define CODEPAGE_OF_LOGON 0x0FFF           /* [MS-OXCMSG] 2.2.3.1.1 */
-#define QUERY_NO_ADVANCE 0x01              /* [MS-OXCTABL] 2.2.2.5.1: the same rows would come again */
-#define CHAIN_ROOM_STREAM 8192u            /* less than this left: no further chained buffer */
+#define HANDLES_MAX 256u            /* an index is one byte */
+#define RESPONSE_HEAD 6u            /* RopId, handle index, ReturnValue */
+#define TOO_SMALL_HEAD 3u           /* RopId and SizeNeeded of RopBufferTooSmall */
+#define RESPONSE_LEAST 64u          /* what a ROP with side effects may answer, lists of problems aside */
+#define READ_STREAM_MAX 0x80000000u /* [MS-OXCROPS] 2.2.9.2.1 */
+#define CODEPAGE_OF_LOGON 0x0FFF    /* [MS-OXCMSG] 2.2.3.1.1 */
+#define QUERY_NO_ADVANCE 0x01       /* [MS-OXCTABL] 2.2.2.5.1: the same rows would come again */
+#define CHAIN_ROOM_STREAM 8192u     /* less than this left: no further chained buffer */
 #define CHAIN_ROOM_ROWS 32768u
 
 struct handler {
@@ -21,17 +21,17 @@ struct handler {
     enum ec (*call)(struct rop_call *, const void *request, void *response);
 };
 
-#define ROP(name, of)                                                                                       \
-    static enum ec call_##name(struct rop_call *c, const void *request, void *response)                     \
-    {                                                                                                       \
-        return rop_##name(c, request, response);                                                            \
+#define ROP(name, of)                                                                                                  \
+    static enum ec call_##name(struct rop_call *c, const void *request, void *response)                                \
+    {                                                                                                                  \
+        return rop_##name(c, request, response);                                                                       \
     }
 #define ROP2(name, of, to) ROP(name, of)
 #include "rop/rop.def"
 #undef ROP
 #undef ROP2
 
-#define ROP(name, of)      { #name, { of, 0, call_##name } },
+#define ROP(name, of) { #name, { of, 0, call_##name } },
 #define ROP2(name, of, to) { #name, { of, to, call_##name } },
 static const struct {
     const char *name;
@@ -63,12 +63,12 @@ struct run {
     uint32_t handles[HANDLES_MAX];
     uint32_t handle_count;
     struct wire_out out;
-    struct rop_request last;               /* the last ROP that was answered */
+    struct rop_request last; /* the last ROP that was answered */
     const void *last_response;
-    size_t last_room;                      /* that it had */
+    size_t last_room; /* that it had */
     enum ec last_code;
-    bool stop;                             /* nothing after this is processed, */
-    bool closed;                           /* or answered */
+    bool stop;   /* nothing after this is processed, */
+    bool closed; /* or answered */
 };
 
 /* What the handle table of the answer takes, once `q` has been answered. */
@@ -131,7 +131,7 @@ static void release(struct run *r, const struct rop_request *q)
 static enum ec find_objects(struct run *r, const struct rop_request *q, const struct handler *h, struct rop_call *call)
 {
     if (q->rop->indexes == ROP_O)
-        return ecNone;                     /* RopLogon begins with nothing */
+        return ecNone; /* RopLogon begins with nothing */
     enum ec ec = resolve(r, q->logon_id, q->index, &call->object);
     if (ec)
         return ec;
@@ -174,7 +174,7 @@ static const void *failure_fields(struct run *r, const struct rop_request *q, en
 
 static bool succeeded(enum ec ec)
 {
-    return ((uint32_t)ec & 0xFFFF0000u) == 0x00040000u || ec == ecNone;      /* warnings carry the fields too */
+    return ((uint32_t)ec & 0xFFFF0000u) == 0x00040000u || ec == ecNone; /* warnings carry the fields too */
 }
 
 /* Runs one ROP and writes its response.  false: the response did not fit.  What changes something fits, so nothing has
@@ -186,15 +186,19 @@ static bool run_rop(struct run *r, const struct rop_request *q, size_t tail)
     if (used + keep + RESPONSE_HEAD + RESPONSE_LEAST > r->out.limit)
         return false;
 
-    struct rop_call call = { .arena = r->arena, .services = r->services, .session = r->session, .logon_id = q->logon_id,
-                             .index = q->index, .codepage = session_client(r->session)->code_page,
+    struct rop_call call = { .arena = r->arena,
+                             .services = r->services,
+                             .session = r->session,
+                             .logon_id = q->logon_id,
+                             .index = q->index,
+                             .codepage = session_client(r->session)->code_page,
                              .room = r->out.limit - used - keep - RESPONSE_HEAD };
     void *response = talloc_zero_size(r->arena, q->rop->response->size + 1);
     enum ec ec = h ? find_objects(r, q, h, &call) : ecNotImplemented;
     if (!ec)
         ec = call_handler(&call, h, q, response);
     if (ec == ecBufferTooSmall && r->last.rop)
-        return false;                      /* at the head of a list it has more room */
+        return false; /* at the head of a list it has more room */
 
     const bool ok = succeeded(ec);
     struct wire_out out = r->out;
@@ -234,7 +238,8 @@ static bool put_special(struct run *r, uint8_t id, const struct wire_struct *des
 /* [MS-OXCROPS] 3.2.4.3: the client sends the rest again, with more room, if more of it would help. */
 static enum ec put_too_small(struct run *r, struct blob rest)
 {
-    const struct RopBufferTooSmall too_small = { .SizeNeeded = EXTENDED_PAYLOAD_MAX + EXTENDED_HEADER, .RequestBuffers = rest };
+    const struct RopBufferTooSmall too_small = { .SizeNeeded = EXTENDED_PAYLOAD_MAX + EXTENDED_HEADER,
+                                                 .RequestBuffers = rest };
     const bool most = !r->last.rop && r->out.limit >= EXTENDED_PAYLOAD_MAX;
     r->stop = r->closed = true;
     return !most && put_special(r, 0xFF, &RopBufferTooSmall_wire, &too_small) ? ecNone : ecBufferTooSmall;
@@ -243,7 +248,7 @@ static enum ec put_too_small(struct run *r, struct blob rest)
 /* [MS-OXCTABL] 3.2.5.9, 3.2.5.10, 3.2.5.12: the ROPs after a failed one of these are not processed. */
 static bool ends_processing(const struct run *r)
 {
-    static const uint8_t seeks[] = { 0x18, 0x19, 0x1B };       /* RopSeekRow, RopSeekRowBookmark, RopCreateBookmark */
+    static const uint8_t seeks[] = { 0x18, 0x19, 0x1B }; /* RopSeekRow, RopSeekRowBookmark, RopCreateBookmark */
     return !succeeded(r->last_code) && memchr(seeks, r->last.rop->id, sizeof seeks);
 }
 
@@ -380,7 +385,7 @@ static uint32_t chain(struct run *r, struct buf *payload, size_t left, struct bl
 static enum ec check_sizes(struct blob in, uint32_t out_max)
 {
     if (in.size > EXECUTE_IN_MAX || out_max > EXECUTE_OUT_MAX)
-        return ecBadStubData;                           /* [MS-OXCRPC] 3.1.4.2 */
+        return ecBadStubData; /* [MS-OXCRPC] 3.1.4.2 */
     return in.size < EXTENDED_HEADER || out_max < EXTENDED_HEADER ? ecRpcFailed : ecNone;
 }
 

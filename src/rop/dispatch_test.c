@@ -25,27 +25,28 @@ static void responses_stand_in_the_order_of_the_requests_and_later_ones_use_what
     ADD(b, SetColumns, table, 0, .PropertyTagCount = 1, .PropertyTags = columns);
     ADD(b, QueryRows, table, 0, .ForwardRead = true, .RowCount = 2);
     assert_int_equal(rop_batch_run(b), ecNone);
-    assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, ecNone);               /* MS-OXCROPS_R4550 */
-    assert_int_equal(rop_batch_next(b, "GetHierarchyTable", NULL, 0).code, ecNone);        /* MS-OXCROPS_R4559 */
+    assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, ecNone);        /* MS-OXCROPS_R4550 */
+    assert_int_equal(rop_batch_next(b, "GetHierarchyTable", NULL, 0).code, ecNone); /* MS-OXCROPS_R4559 */
     assert_int_equal(rop_batch_next(b, "SetColumns", NULL, 0).code, ecNone);
     const struct rop_response rows = rop_batch_next(b, "QueryRows", columns, 1);
     assert_int_equal(((const struct RopQueryRowsResponse *)rows.body)->RowCount, 2);
     assert_int_equal(wire_left(&b->answers), 0);
-    assert_int_equal(b->handles[logon], f->logon);                                         /* MS-OXCROPS_R4565 */
-    assert_true(b->handles[folder] != NONE && b->handles[table] != NONE);                  /* MS-OXCROPS_R4558, R4560 */
+    assert_int_equal(b->handles[logon], f->logon);                        /* MS-OXCROPS_R4565 */
+    assert_true(b->handles[folder] != NONE && b->handles[table] != NONE); /* MS-OXCROPS_R4558, R4560 */
 }
 
 static void a_ROP_that_fails_does_not_stop_the_others_and_leaves_its_slot_empty(void **state)
 {
     struct rop_fixture *f = *state;
     struct rop_batch *b = rop_batch(f);
-    const uint8_t logon = rop_batch_handle(b, f->logon), missing = free_slot(b), inbox = free_slot(b), table = free_slot(b);
+    const uint8_t logon = rop_batch_handle(b, f->logon), missing = free_slot(b), inbox = free_slot(b),
+                  table = free_slot(b);
     ADD(b, OpenFolder, logon, missing, .FolderId = store_id(0x7777));
     ADD(b, GetContentsTable, missing, table, .TableFlags = 0);
     ADD(b, OpenFolder, logon, inbox, .FolderId = STORE_FID(SPECIAL_INBOX));
     assert_int_equal(rop_batch_run(b), ecNone);
-    assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, (uint32_t)ecNotFound);         /* MS-OXCFOLD_R469 */
-    assert_int_equal(rop_batch_next(b, "GetContentsTable", NULL, 0).code, ecNullObject);           /* MS-OXCROPS_R4712 */
+    assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, (uint32_t)ecNotFound); /* MS-OXCFOLD_R469 */
+    assert_int_equal(rop_batch_next(b, "GetContentsTable", NULL, 0).code, ecNullObject);   /* MS-OXCROPS_R4712 */
     assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, ecNone);
     assert_int_equal(b->handles[missing], NONE);
 }
@@ -58,9 +59,9 @@ static void an_index_beyond_the_handle_table_is_ecNullObject_as_input_and_grows_
     ADD(b, OpenFolder, 7, logon, .FolderId = STORE_FID(SPECIAL_INBOX));
     ADD(b, OpenFolder, logon, 255, .FolderId = STORE_FID(SPECIAL_INBOX));
     assert_int_equal(rop_batch_run(b), ecNone);
-    assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, ecNullObject);                 /* MS-OXCROPS_R4712 */
+    assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, ecNullObject); /* MS-OXCROPS_R4712 */
     assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, ecNone);
-    assert_int_equal(b->handle_table.size, 256 * 4);                                               /* MS-OXCROPS_R4563 */
+    assert_int_equal(b->handle_table.size, 256 * 4); /* MS-OXCROPS_R4563 */
     assert_int_equal(le32(b->handle_table.data + 4), NONE);
 }
 
@@ -76,7 +77,8 @@ static void a_handle_belongs_to_its_logon(void **state)
     rop_batch_add(b, "GetContentsTable", 0, folder, table, &(struct RopGetContentsTableRequest){ 0 });
     assert_int_equal(rop_batch_run(b), ecNone);
     assert_int_equal(rop_batch_next(b, "Logon", NULL, 0).code, ecNone);
-    assert_int_equal(rop_batch_next(b, "GetContentsTable", NULL, 0).code, (uint32_t)ecAccessDenied);   /* MS-OXCROPS_R457303 */
+    assert_int_equal(rop_batch_next(b, "GetContentsTable", NULL, 0).code,
+                     (uint32_t)ecAccessDenied); /* MS-OXCROPS_R457303 */
     assert_int_equal(rop_batch_next(b, "GetContentsTable", NULL, 0).code, ecNone);
 }
 
@@ -100,8 +102,8 @@ static void a_release_has_no_response_whatever_it_releases(void **state)
     ADD(b, Release, logon, 0);
     ADD(b, OpenFolder, logon, 1, .FolderId = STORE_FID(SPECIAL_INBOX));
     assert_int_equal(rop_batch_run(b), ecNone);
-    assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, (uint32_t)ecInvalidObject);    /* MS-OXCROPS_R457301 */
-    assert_int_equal(wire_left(&b->answers), 0);                                                   /* MS-OXCROPS_R4581 */
+    assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, (uint32_t)ecInvalidObject); /* MS-OXCROPS_R457301 */
+    assert_int_equal(wire_left(&b->answers), 0);                                                /* MS-OXCROPS_R4581 */
 }
 
 static void a_session_has_so_many_handles_and_no_more(void **state)
@@ -121,7 +123,7 @@ static void a_session_has_so_many_handles_and_no_more(void **state)
         }
     }
     assert_int_equal(code, ecTooManyOpenObjects);
-    assert_int_equal(opened, SESSION_OBJECTS_MAX - 1);                                             /* and the logon */
+    assert_int_equal(opened, SESSION_OBJECTS_MAX - 1); /* and the logon */
     RUN(f, Release, last);
     CODE(RUN(f, OpenFolder, f->logon, .FolderId = STORE_FID(SPECIAL_INBOX)), ecNone);
 }
@@ -130,8 +132,9 @@ static void a_session_has_so_many_handles_and_no_more(void **state)
 
 static bool folder_exists(struct rop_fixture *f, const char *name)
 {
-    const struct rop_done done = RUN(f, CreateFolder, rop_folder(f, STORE_FID(SPECIAL_IPM_SUBTREE)), .FolderType = 1,
-                                     .UseUnicodeStrings = true, .OpenExisting = true, .DisplayName = name, .Comment = "");
+    const struct rop_done done =
+        RUN(f, CreateFolder, rop_folder(f, STORE_FID(SPECIAL_IPM_SUBTREE)), .FolderType = 1, .UseUnicodeStrings = true,
+            .OpenExisting = true, .DisplayName = name, .Comment = "");
     CODE(done, ecNone);
     return ((const struct RopCreateFolderResponse *)done.response)->IsExistingFolder;
 }
@@ -160,7 +163,7 @@ static void a_reserved_id_fails_the_whole_call_before_anything_happens(void **st
     struct rop_batch *b = rop_batch(f);
     add_create_folder(b, rop_folder(f, STORE_FID(SPECIAL_IPM_SUBTREE)), "Never");
     buf_add(&b->list, "\x28\x00\x00", 3);
-    assert_int_equal(rop_batch_run(b), ecRpcFormat);                                               /* MS-OXCROPS_R4551 */
+    assert_int_equal(rop_batch_run(b), ecRpcFormat); /* MS-OXCROPS_R4551 */
     assert_false(folder_exists(f, "Never"));
 }
 
@@ -201,12 +204,17 @@ static void sizes_that_contradict_each_other_are_ecRpcFormat(void **state)
 {
     struct rop_fixture *f = *state;
     static const char *const wrong[] = {
-        "", "02", "0000", "0100", "FFFF", "0800 0100",             /* RopSize */
-        "0200 FFFFFF",                                             /* three bytes of handle table */
-        "0A00 0700 00 0000 00",                                    /* RopGetPropertiesSpecific that ends early */
-        "0F00 0700 00 0000 0100 FFFF 1F003700",                    /* 65,535 tags, and one there */
-        "0C00 0A00 00 FFFF FFFF 0000",                             /* values of 64 KB */
-        "1000 2B00 0001 00000000 02 2D00 01 FFFF",                 /* RopWriteStream of 64 KB */
+        "",
+        "02",
+        "0000",
+        "0100",
+        "FFFF",
+        "0800 0100",                               /* RopSize */
+        "0200 FFFFFF",                             /* three bytes of handle table */
+        "0A00 0700 00 0000 00",                    /* RopGetPropertiesSpecific that ends early */
+        "0F00 0700 00 0000 0100 FFFF 1F003700",    /* 65,535 tags, and one there */
+        "0C00 0A00 00 FFFF FFFF 0000",             /* values of 64 KB */
+        "1000 2B00 0001 00000000 02 2D00 01 FFFF", /* RopWriteStream of 64 KB */
     };
     for (size_t i = 0; i < COUNTOF(wrong); i++)
         assert_int_equal(execute(f, wrapped(f, wrong[i], EXTENDED_LAST)), ecRpcFormat);
@@ -217,13 +225,13 @@ static void headers_that_contradict_their_data_are_ecRpcFormat(void **state)
 {
     struct rop_fixture *f = *state;
     static const char *const wrong[] = {
-        "0000 0400 0200 0300 0200",                                /* Size and SizeActual */
-        "0000 0400 FFFF FFFF 0200",                                /* 64 KB */
-        "0100 0400 0200 0200 0200",                                /* Version */
-        "0000 0000 0200 0200 0200",                                /* no last buffer */
-        "0000 0400 0200 0200 0200 00",                             /* something behind it */
-        "0000 0500 0200 0080 0200",                                /* compressed, but not so */
-        "0000 0000 0200 0200 0200 0000 0400 0200 0200 0200",       /* two, which were not announced */
+        "0000 0400 0200 0300 0200",                          /* Size and SizeActual */
+        "0000 0400 FFFF FFFF 0200",                          /* 64 KB */
+        "0100 0400 0200 0200 0200",                          /* Version */
+        "0000 0000 0200 0200 0200",                          /* no last buffer */
+        "0000 0400 0200 0200 0200 00",                       /* something behind it */
+        "0000 0500 0200 0080 0200",                          /* compressed, but not so */
+        "0000 0000 0200 0200 0200 0000 0400 0200 0200 0200", /* two, which were not announced */
     };
     for (size_t i = 0; i < COUNTOF(wrong); i++) {
         struct blob in;
@@ -253,7 +261,7 @@ static void a_read_of_more_than_2_GB_fails_the_whole_call(void **state)
     struct rop_fixture *f = *state;
     struct rop_batch *b = rop_batch(f);
     ADD(b, ReadStream, rop_batch_handle(b, f->logon), 0, .ByteCount = 0xBABE, .MaximumByteCount = 0x80000001);
-    assert_int_equal(rop_batch_run(b), ecRpcFormat);                                               /* MS-OXCROPS_R321501 */
+    assert_int_equal(rop_batch_run(b), ecRpcFormat); /* MS-OXCROPS_R321501 */
     b = rop_batch(f);
     ADD(b, ReadStream, rop_batch_handle(b, f->logon), 0, .ByteCount = 0xBABE, .MaximumByteCount = 0x80000000);
     assert_int_equal(rop_batch_run(b), ecNone);
@@ -275,12 +283,12 @@ static void noise_never_harms_the_session(void **state)
             seed = seed * 1664525u + 1013904223u;
             uint8_t byte = (uint8_t)(seed >> 24);
             if (i % 3 && seed & 0x100)
-                byte &= 3;                                                     /* small numbers reach further */
+                byte &= 3; /* small numbers reach further */
             buf_add(&b->list, &byte, 1);
         }
         const enum ec ec = rop_batch_run(b);
         assert_true(ec == ecNone || ec == ecRpcFormat || ec == ecBufferTooSmall);
-        if (!session_find_logon(f->session, 0))                                /* the noise has released it */
+        if (!session_find_logon(f->session, 0)) /* the noise has released it */
             f->logon = RUN(f, Logon, NONE, .LogonFlags = 1, .EssdnSize = 1, .Essdn = f->alice->legacy_dn).handle;
         talloc_free(f->arena);
         f->arena = kept;
@@ -290,14 +298,15 @@ static void noise_never_harms_the_session(void **state)
 
 /* ---- space ---- */
 
-static const uint32_t receive_columns[] = { PidTagFolderId, PROP_AS(PidTagMessageClass, PtypString8), PidTagLastModificationTime };
+static const uint32_t receive_columns[] = { PidTagFolderId, PROP_AS(PidTagMessageClass, PtypString8),
+                                            PidTagLastModificationTime };
 
 static bool is_too_small(struct rop_batch *b, struct RopBufferTooSmall *out)
 {
     if (wire_left(&b->answers) == 0 || *b->answers.at != 0xFF)
         return false;
     wire_get_uint(&b->answers, 1);
-    assert_true(wire_get(&b->answers, &RopBufferTooSmall_wire, out));          /* takes the rest of the list */
+    assert_true(wire_get(&b->answers, &RopBufferTooSmall_wire, out)); /* takes the rest of the list */
     return true;
 }
 
@@ -311,20 +320,20 @@ static void what_does_not_fit_is_given_back_unprocessed(void **state)
     add_create_folder(b, rop_folder(f, STORE_FID(SPECIAL_IPM_SUBTREE)), "Later");
     f->out_max = 8;
     while (rop_batch_run(b) == ecBufferTooSmall || is_too_small(b, &too_small))
-        f->out_max++;                                                          /* until the first one fits */
+        f->out_max++; /* until the first one fits */
     assert_int_equal(rop_batch_next(b, "GetReceiveFolderTable", receive_columns, 3).code, ecNone);
     assert_true(is_too_small(b, &too_small));
     assert_true(blob_equal(too_small.RequestBuffers, BLOB_OF(b->list.data + first, b->list.size - first)));
     assert_true(too_small.SizeNeeded > f->out_max);
     f->out_max = too_small.SizeNeeded;
-    assert_false(folder_exists(f, "Later"));                                   /* MS-OXCROPS_R4545 */
+    assert_false(folder_exists(f, "Later")); /* MS-OXCROPS_R4545 */
 }
 
 static void no_answer_is_longer_than_the_client_allows(void **state)
 {
     struct rop_fixture *f = *state;
     const uint32_t tags[] = { PidTagDisplayName, PidTagEntryId, PidTagMessageSize };
-    for (f->out_max = 8; f->out_max < 400; f->out_max++) {                     /* the fixture looks at the size */
+    for (f->out_max = 8; f->out_max < 400; f->out_max++) { /* the fixture looks at the size */
         struct rop_batch *b = rop_batch(f);
         const uint8_t logon = rop_batch_handle(b, f->logon), inbox = free_slot(b);
         ADD(b, OpenFolder, logon, inbox, .FolderId = STORE_FID(SPECIAL_INBOX));
@@ -345,11 +354,11 @@ static void an_answer_that_no_buffer_can_hold_fails_the_call_instead_of_coming_b
     enum { COUNT = 3900 };
     struct prop *values = talloc_array(f->arena, struct prop, COUNT);
     for (unsigned i = 0; i < COUNT; i++)
-        values[i] = P_I32(PidTagContentCount, i);                              /* computed: ten bytes of problem each */
+        values[i] = P_I32(PidTagContentCount, i); /* computed: ten bytes of problem each */
     const uint32_t inbox = rop_folder(f, STORE_FID(SPECIAL_INBOX));
     struct rop_batch *b = rop_batch(f);
     ADD(b, SetProperties, rop_batch_handle(b, inbox), 0, .PropertyValueCount = COUNT, .PropertyValues = values);
-    assert_int_equal(rop_batch_run(b), ecBufferTooSmall);                      /* MS-OXCROPS_R454509 */
+    assert_int_equal(rop_batch_run(b), ecBufferTooSmall); /* MS-OXCROPS_R454509 */
     CODE(RUN(f, GetContentsTable, inbox), ecNone);
 }
 
@@ -374,10 +383,11 @@ static void answers_are_compressed_and_obfuscated_unless_the_client_says_no(void
         uint32_t count;
         buf_init(&in, f->arena);
         buf_init(&out, f->arena);
-        extended_put(&in, buf_blob(&payload), EXTENDED_LAST | forms[COUNTOF(forms) - 1 - i]);      /* every form is read */
-        f->flags = (forms[i] & EXTENDED_COMPRESSED ? 0 : EXECUTE_NO_COMPRESSION) | (forms[i] & EXTENDED_XOR ? 0 : EXECUTE_NO_XOR);
+        extended_put(&in, buf_blob(&payload), EXTENDED_LAST | forms[COUNTOF(forms) - 1 - i]); /* every form is read */
+        f->flags = (forms[i] & EXTENDED_COMPRESSED ? 0 : EXECUTE_NO_COMPRESSION) |
+                   (forms[i] & EXTENDED_XOR ? 0 : EXECUTE_NO_XOR);
         assert_int_equal(rop_fixture_execute(f, buf_blob(&in), &out), ecNone);
-        assert_int_equal(le16(out.data + 2), EXTENDED_LAST | forms[i]);        /* MS-OXCRPC_R779, R780, R783 */
+        assert_int_equal(le16(out.data + 2), EXTENDED_LAST | forms[i]); /* MS-OXCRPC_R779, R780, R783 */
         assert_true(extended_get(f->arena, buf_blob(&out), &payloads, &count));
         assert_int_equal(count, 1);
     }
@@ -418,19 +428,19 @@ static void rows_go_on_in_chained_buffers_until_there_are_as_many_as_asked_for(v
     struct rop_batch *b = rop_batch(f);
     ADD(b, QueryRows, rop_batch_handle(b, table), 0, .ForwardRead = true, .RowCount = 25);
     assert_int_equal(rop_batch_run(b), ecNone);
-    assert_int_equal(b->payload_count, 1);                                     /* not without the flag */
+    assert_int_equal(b->payload_count, 1); /* not without the flag */
     assert_true(rows_in_payloads(b, columns, COUNTOF(columns)) < 10);
     CODE(RUN(f, SeekRow, table, .Origin = BOOKMARK_BEGINNING), ecNone);
 
     f->flags = EXECUTE_CHAIN;
     assert_int_equal(rop_batch_run(b), ecNone);
     assert_true(b->payload_count > 3);
-    assert_int_equal(rows_in_payloads(b, columns, COUNTOF(columns)), 25);      /* MS-OXCRPC_R972, R973 */
+    assert_int_equal(rows_in_payloads(b, columns, COUNTOF(columns)), 25); /* MS-OXCRPC_R972, R973 */
 
     CODE(RUN(f, SeekRow, table, .Origin = BOOKMARK_BEGINNING), ecNone);
     f->out_max = 0x10008;
     assert_int_equal(rop_batch_run(b), ecNone);
-    assert_int_equal(b->payload_count, 2);                                     /* MS-OXCRPC_R968: then less than 32 KB are left */
+    assert_int_equal(b->payload_count, 2); /* MS-OXCRPC_R968: then less than 32 KB are left */
 }
 
 static void rows_without_advance_are_not_chained(void **state)
@@ -449,7 +459,8 @@ static void rows_without_advance_are_not_chained(void **state)
 
 static uint32_t long_stream(struct rop_fixture *f, size_t size)
 {
-    const uint32_t message = rop_open_message(f, STORE_FID(SPECIAL_INBOX), rop_message(f, STORE_FID(SPECIAL_INBOX), "s"), 1);
+    const uint32_t message =
+        rop_open_message(f, STORE_FID(SPECIAL_INBOX), rop_message(f, STORE_FID(SPECIAL_INBOX), "s"), 1);
     const uint32_t stream = RUN(f, OpenStream, message, .PropertyTag = PidTagHtml, .OpenModeFlags = 2).handle;
     uint8_t *bytes = talloc_size(f->arena, 16000);
     for (size_t i = 0; i < 16000; i++)
@@ -485,10 +496,10 @@ static void a_stream_goes_on_in_chained_buffers_but_never_beyond_what_was_asked_
     uint32_t payloads;
     assert_in_range(bytes_read(f, stream, 70000, &payloads), 32000, 32768);
     f->flags = EXECUTE_CHAIN;
-    assert_int_equal(bytes_read(f, stream, 70000, &payloads), 70000);          /* MS-OXCRPC_R972, R1280 */
+    assert_int_equal(bytes_read(f, stream, 70000, &payloads), 70000); /* MS-OXCRPC_R972, R1280 */
     assert_int_equal(payloads, 3);
     assert_in_range(bytes_read(f, stream, 0x7FFFFFFF, &payloads), 150000 - 70000 - 32768, 150000 - 70000 - 32000);
-    assert_int_equal(payloads, 2);                                             /* the second tells that it is the end */
+    assert_int_equal(payloads, 2); /* the second tells that it is the end */
     assert_int_equal(bytes_read(f, stream, 10, &payloads), 0);
     assert_int_equal(payloads, 1);
 }
@@ -500,7 +511,7 @@ static void at_most_96_buffers_are_chained(void **state)
     uint32_t payloads;
     f->flags = EXECUTE_CHAIN;
     assert_true(bytes_read(f, stream, 400000, &payloads) > 240000);
-    assert_in_range(payloads, 8, 96);                                          /* MS-OXCRPC_R969 */
+    assert_in_range(payloads, 8, 96); /* MS-OXCRPC_R969 */
 }
 
 /* ---- notifications behind the answers ---- */
@@ -515,7 +526,7 @@ static void notifications_stand_behind_the_answers(void **state)
     struct rop_fixture *f = *state;
     subscribe(f);
     rop_message(f, STORE_FID(SPECIAL_INBOX), "news");
-    rop_poll(f);                                                               /* MS-OXCNOTIF_R337 */
+    rop_poll(f); /* MS-OXCNOTIF_R337 */
     assert_non_null(f->notifications);
     assert_false(f->pending);
 }
@@ -526,7 +537,8 @@ static void make_folders(struct rop_fixture *f, unsigned count)
     const uint32_t top = rop_folder(other, STORE_FID(SPECIAL_IPM_SUBTREE));
     for (unsigned i = 0; i < count; i++)
         CODE(RUN(other, CreateFolder, top, .FolderType = 1, .UseUnicodeStrings = true, .Comment = "",
-                 .DisplayName = talloc_asprintf(other, "n%u", i)), ecNone);
+                 .DisplayName = talloc_asprintf(other, "n%u", i)),
+             ecNone);
 }
 
 static void what_does_not_fit_behind_the_answers_is_announced_as_pending(void **state)
@@ -538,7 +550,7 @@ static void what_does_not_fit_behind_the_answers_is_announced_as_pending(void **
     unsigned rounds = 0;
     do {
         rop_poll(f);
-    } while (f->pending && ++rounds < 100);                                    /* MS-OXCNOTIF_R349 */
+    } while (f->pending && ++rounds < 100); /* MS-OXCNOTIF_R349 */
     assert_in_range(rounds, 2, 50);
     unsigned created = 0;
     for (const struct notification_seen *n = f->notifications; n; n = n->next)

@@ -17,8 +17,9 @@ static void log_on(struct rop_fixture *f)
 {
     f->session = session_new(f->sessions, f->alice->mailbox_guid, &f->client);
     assert_non_null(f->session);
-    f->logon = RUN(f, Logon, NO_HANDLE, .LogonFlags = 1, .OpenFlags = 0x0100040C, .EssdnSize = 1,
-                   .Essdn = f->alice->legacy_dn).handle;
+    f->logon =
+        RUN(f, Logon, NO_HANDLE, .LogonFlags = 1, .OpenFlags = 0x0100040C, .EssdnSize = 1, .Essdn = f->alice->legacy_dn)
+            .handle;
 }
 
 int rop_fixture_open(void **state)
@@ -100,7 +101,8 @@ uint8_t rop_batch_handle(struct rop_batch *b, uint32_t handle)
     return (uint8_t)b->handle_count++;
 }
 
-struct blob rop_batch_add(struct rop_batch *b, const char *name, uint8_t logon_id, uint8_t index, uint8_t other, const void *request)
+struct blob rop_batch_add(struct rop_batch *b, const char *name, uint8_t logon_id, uint8_t index, uint8_t other,
+                          const void *request)
 {
     struct wire_out out = wire_out(&b->list);
     out.codepage = session_client(b->f->session)->code_page;
@@ -148,7 +150,8 @@ enum ec rop_batch_run(struct rop_batch *b)
     return ecNone;
 }
 
-struct rop_response rop_batch_next(struct rop_batch *b, const char *name, const uint32_t *columns, uint32_t column_count)
+struct rop_response rop_batch_next(struct rop_batch *b, const char *name, const uint32_t *columns,
+                                   uint32_t column_count)
 {
     struct rop_response response;
     b->answers.columns = columns;
@@ -176,8 +179,8 @@ static void keep_notifications(struct rop_fixture *f, struct wire_in *in)
 }
 
 /* Index 0 is the input, 1 the destination or what is opened; RopLogon opens into 0. */
-struct rop_done rop_run(struct rop_fixture *f, const char *name, uint32_t input, uint32_t destination, const void *request,
-                        const uint32_t *columns, uint32_t column_count)
+struct rop_done rop_run(struct rop_fixture *f, const char *name, uint32_t input, uint32_t destination,
+                        const void *request, const uint32_t *columns, uint32_t column_count)
 {
     const struct rop_wire *rop = rop_named(name);
     struct rop_batch *b = rop_batch(f);
@@ -219,8 +222,8 @@ void rop_set(struct rop_fixture *f, uint32_t object, struct prop p)
 struct prop rop_get(struct rop_fixture *f, uint32_t object, uint32_t tag)
 {
     const uint32_t tags[] = { tag };
-    const struct rop_done done =
-        RUN_ROWS(f, GetPropertiesSpecific, object, tags, .WantUnicode = true, .PropertyTagCount = 1, .PropertyTags = tags);
+    const struct rop_done done = RUN_ROWS(f, GetPropertiesSpecific, object, tags, .WantUnicode = true,
+                                          .PropertyTagCount = 1, .PropertyTags = tags);
     CODE(done, ecNone);
     return ((const struct RopGetPropertiesSpecificResponse *)done.response)->RowData.values[0];
 }

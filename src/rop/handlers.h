@@ -5,7 +5,7 @@
 #pragma once
 #include "rop/rop.h"
 
-#define ROP(name, objects) \
+#define ROP(name, objects)                                                                                             \
     enum ec rop_##name(struct rop_call *, const struct Rop##name##Request *, struct Rop##name##Response *);
 #define ROP2(name, objects, destination) ROP(name, objects)
 #include "rop/rop.def"

@@ -33,9 +33,9 @@ enum ec rop_CreateFolder(struct rop_call *call, const struct RopCreateFolderRequ
 {
     if ((request->FolderType != FOLDER_GENERIC && request->FolderType != FOLDER_SEARCH) || !*request->DisplayName)
         return ecInvalidParam;
-    const enum ec ec = store_folder_create(call->store, call->object->fid, request->FolderType, request->DisplayName,
-                                           request->Comment, request->OpenExisting, &response->FolderId,
-                                           &response->IsExistingFolder);
+    const enum ec ec =
+        store_folder_create(call->store, call->object->fid, request->FolderType, request->DisplayName, request->Comment,
+                            request->OpenExisting, &response->FolderId, &response->IsExistingFolder);
     return ec ? ec : open_folder(call, response->FolderId);
 }
 
@@ -63,8 +63,9 @@ enum ec rop_MoveCopyMessages(struct rop_call *call, const struct RopMoveCopyMess
                              struct RopMoveCopyMessagesResponse *response)
 {
     const enum ec ec = same_store(call);
-    return ec ? ec : store_messages_move(call->store, call->object->fid, call->destination->fid, request->MessageIds,
-                                         request->MessageIdCount, request->WantCopy, NULL, &response->PartialCompletion);
+    return ec ? ec
+              : store_messages_move(call->store, call->object->fid, call->destination->fid, request->MessageIds,
+                                    request->MessageIdCount, request->WantCopy, NULL, &response->PartialCompletion);
 }
 
 /* [MS-OXCFOLD] 3.2.5.7 */
@@ -73,8 +74,9 @@ enum ec rop_MoveFolder(struct rop_call *call, const struct RopMoveFolderRequest 
 {
     (void)response;
     const enum ec ec = same_store(call);
-    return ec ? ec : store_folder_move(call->store, call->object->fid, request->FolderId, call->destination->fid,
-                                       request->NewFolderName);
+    return ec ? ec
+              : store_folder_move(call->store, call->object->fid, request->FolderId, call->destination->fid,
+                                  request->NewFolderName);
 }
 
 /* [MS-OXCFOLD] 3.2.5.8 */
@@ -83,8 +85,9 @@ enum ec rop_CopyFolder(struct rop_call *call, const struct RopCopyFolderRequest 
 {
     (void)response;
     const enum ec ec = same_store(call);
-    return ec ? ec : store_folder_copy(call->store, call->object->fid, request->FolderId, call->destination->fid,
-                                       request->NewFolderName, request->WantRecursive);
+    return ec ? ec
+              : store_folder_copy(call->store, call->object->fid, request->FolderId, call->destination->fid,
+                                  request->NewFolderName, request->WantRecursive);
 }
 
 /* [MS-OXCFOLD] 3.2.5.9 */

@@ -5,7 +5,7 @@
 
 enum { KEEP_OPEN_READ_ONLY = 0x01, KEEP_OPEN_READ_WRITE = 0x02, FORCE_SAVE = 0x04, SAVE_FLAGS = 0x0F };
 enum { EMBEDDED_CREATE = 0x02 };
-#define ROWS_MAX 255u                    /* RowCount is one byte */
+#define ROWS_MAX 255u /* RowCount is one byte */
 
 /* ---- what opening answers: [MS-OXCROPS] 2.2.6.1.2 ---- */
 
@@ -74,7 +74,8 @@ enum ec rop_OpenMessage(struct rop_call *call, const struct RopOpenMessageReques
     o->fid = request->FolderId;
     ec = rop_set_codepage(call, o, request->CodePageId);
     if (!ec)
-        ec = store_message_open(&o->message, o, call->store, request->FolderId, request->MessageId, request->OpenModeFlags);
+        ec = store_message_open(&o->message, o, call->store, request->FolderId, request->MessageId,
+                                request->OpenModeFlags);
     if (!ec)
         fill_head(call, o->message, response);
     return ec;
@@ -190,10 +191,14 @@ enum ec rop_ReloadCachedInformation(struct rop_call *call, const struct RopReloa
     struct RopOpenMessageResponse head = { 0 };
     fill_head(call, call->object->message, &head);
     *response = (struct RopReloadCachedInformationResponse){
-        .HasNamedProperties = head.HasNamedProperties, .SubjectPrefix = head.SubjectPrefix,
-        .NormalizedSubject = head.NormalizedSubject, .RecipientCount = head.RecipientCount,
-        .ColumnCount = head.ColumnCount, .RecipientColumns = head.RecipientColumns,
-        .RowCount = head.RowCount, .RecipientRows = head.RecipientRows,
+        .HasNamedProperties = head.HasNamedProperties,
+        .SubjectPrefix = head.SubjectPrefix,
+        .NormalizedSubject = head.NormalizedSubject,
+        .RecipientCount = head.RecipientCount,
+        .ColumnCount = head.ColumnCount,
+        .RecipientColumns = head.RecipientColumns,
+        .RowCount = head.RowCount,
+        .RecipientRows = head.RecipientRows,
     };
     return ecNone;
 }
@@ -212,7 +217,8 @@ enum ec rop_SetMessageStatus(struct rop_call *call, const struct RopSetMessageSt
 enum ec rop_GetMessageStatus(struct rop_call *call, const struct RopGetMessageStatusRequest *request,
                              struct RopGetMessageStatusResponse *response)
 {
-    return store_message_status(call->store, call->object->fid, request->MessageId, 0, 0, &response->MessageStatusFlags);
+    return store_message_status(call->store, call->object->fid, request->MessageId, 0, 0,
+                                &response->MessageStatusFlags);
 }
 
 /* [MS-OXCMSG] 3.2.5.10 */
@@ -241,8 +247,9 @@ enum ec rop_OpenAttachment(struct rop_call *call, const struct RopOpenAttachment
     (void)response;
     struct object *o;
     const enum ec ec = rop_open(call, call->object, OBJECT_ATTACHMENT, &o);
-    return ec ? ec : store_attachment_open(&o->attachment, o, call->object->message, request->AttachmentID,
-                                           request->OpenAttachmentFlags);
+    return ec ? ec
+              : store_attachment_open(&o->attachment, o, call->object->message, request->AttachmentID,
+                                      request->OpenAttachmentFlags);
 }
 
 /* [MS-OXCMSG] 3.2.5.13 */
@@ -290,10 +297,15 @@ enum ec rop_OpenEmbeddedMessage(struct rop_call *call, const struct RopOpenEmbed
     struct RopOpenMessageResponse head = { 0 };
     fill_head(call, o->message, &head);
     *response = (struct RopOpenEmbeddedMessageResponse){
-        .MessageId = store_message_mid(o->message), .HasNamedProperties = head.HasNamedProperties,
-        .SubjectPrefix = head.SubjectPrefix, .NormalizedSubject = head.NormalizedSubject,
-        .RecipientCount = head.RecipientCount, .ColumnCount = head.ColumnCount,
-        .RecipientColumns = head.RecipientColumns, .RowCount = head.RowCount, .RecipientRows = head.RecipientRows,
+        .MessageId = store_message_mid(o->message),
+        .HasNamedProperties = head.HasNamedProperties,
+        .SubjectPrefix = head.SubjectPrefix,
+        .NormalizedSubject = head.NormalizedSubject,
+        .RecipientCount = head.RecipientCount,
+        .ColumnCount = head.ColumnCount,
+        .RecipientColumns = head.RecipientColumns,
+        .RowCount = head.RowCount,
+        .RecipientRows = head.RecipientRows,
     };
     return ecNone;
 }

@@ -18,8 +18,10 @@ enum ec rop_RegisterNotification(struct rop_call *call, const struct RopRegister
     if (ec)
         return ec;
     o->subscription = (struct subscription){
-        .types = request->NotificationTypes, .whole_store = request->WantWholeStore,
-        .fid = request->FolderId, .mid = request->MessageId,
+        .types = request->NotificationTypes,
+        .whole_store = request->WantWholeStore,
+        .fid = request->FolderId,
+        .mid = request->MessageId,
     };
     return ecNone;
 }

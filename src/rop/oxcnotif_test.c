@@ -8,8 +8,9 @@ enum { NEW_MAIL = 0x02, CREATED = 0x04, DELETED = 0x08, ALL = 0xFE, TABLE = 0x01
 
 static uint32_t subscribe(struct rop_fixture *f, uint16_t types)
 {
-    const struct rop_done done = RUN(f, RegisterNotification, f->logon, .NotificationTypes = types, .WantWholeStore = true);
-    CODE(done, ecNone);                                                        /* R35 */
+    const struct rop_done done =
+        RUN(f, RegisterNotification, f->logon, .NotificationTypes = types, .WantWholeStore = true);
+    CODE(done, ecNone); /* R35 */
     return done.handle;
 }
 
@@ -29,7 +30,7 @@ static void a_subscription_is_told_of_what_it_asked_for(void **state)
     const uint32_t handle = subscribe(f, CREATED);
     struct rop_fixture *other = rop_second_session(f);
     const uint64_t mid = rop_message(other, INBOX, "news");
-    rop_poll(f);                                                               /* R241, R240 */
+    rop_poll(f); /* R241, R240 */
     assert_non_null(f->notifications);
     assert_int_equal(f->notifications->body.NotificationHandle, handle);
     assert_int_equal(f->notifications->body.NotificationData.MessageId, mid);
@@ -39,11 +40,12 @@ static void a_subscription_is_told_of_what_it_asked_for(void **state)
 static void the_scope_is_the_mailbox_or_one_folder(void **state)
 {
     struct rop_fixture *f = *state;
-    CODE(RUN(f, RegisterNotification, f->logon, .NotificationTypes = CREATED, .FolderId = STORE_FID(SPECIAL_OUTBOX)), ecNone);
+    CODE(RUN(f, RegisterNotification, f->logon, .NotificationTypes = CREATED, .FolderId = STORE_FID(SPECIAL_OUTBOX)),
+         ecNone);
     rop_message(f, INBOX, "elsewhere");
     assert_int_equal(heard(f, CREATED), 0);
     rop_message(f, STORE_FID(SPECIAL_OUTBOX), "here");
-    assert_int_equal(heard(f, CREATED), 1);                                    /* R53 */
+    assert_int_equal(heard(f, CREATED), 1); /* R53 */
 }
 
 static void a_released_subscription_is_told_nothing(void **state)
@@ -61,7 +63,8 @@ static void types_that_do_not_exist_are_refused(void **state)
     struct rop_fixture *f = *state;
     CODE(RUN(f, RegisterNotification, f->logon, .NotificationTypes = 0, .WantWholeStore = true), ecInvalidParam);
     CODE(RUN(f, RegisterNotification, f->logon, .NotificationTypes = 0x0800, .WantWholeStore = true), ecInvalidParam);
-    CODE(RUN(f, RegisterNotification, f->logon, .NotificationTypes = TABLE, .WantWholeStore = true), ecNone);      /* R40001 */
+    CODE(RUN(f, RegisterNotification, f->logon, .NotificationTypes = TABLE, .WantWholeStore = true),
+         ecNone); /* R40001 */
     CODE(RUN(f, RegisterNotification, f->logon, .NotificationTypes = 0x0402, .WantWholeStore = true), ecNone);
     CODE(RUN(f, RegisterNotification, rop_folder(f, INBOX), .NotificationTypes = CREATED), ecNotSupported);
 }
@@ -88,14 +91,14 @@ static void a_table_announces_its_rows_from_the_first_look_on(void **state)
     rop_message(f, INBOX, "first");
     for (unsigned look = 0; look < 6; look++) {
         const uint32_t t = table(f, 0);
-        assert_int_equal(rows_heard(f), 0);                                    /* R243 */
+        assert_int_equal(rows_heard(f), 0); /* R243 */
         switch (look) {
-        case 0: CODE(RUN_ROWS(f, QueryRows, t, columns, .ForwardRead = true, .RowCount = 1), ecNone); break;       /* R252 */
-        case 1: CODE(RUN_ROWS(f, FindRow, t, columns, .RestrictionData = &exists), ecNone); break;                 /* R249 */
-        case 2: CODE(RUN(f, QueryColumnsAll, t), ecNone); break;                                                   /* R250 */
-        case 3: CODE(RUN(f, QueryPosition, t), ecNone); break;                                                     /* R251 */
-        case 4: CODE(RUN(f, SeekRow, t, .Origin = 0), ecNone); break;                                              /* R253 */
-        default: CODE(RUN(f, SeekRowFractional, t, .Numerator = 0, .Denominator = 1), ecNone);                     /* R254 */
+        case 0: CODE(RUN_ROWS(f, QueryRows, t, columns, .ForwardRead = true, .RowCount = 1), ecNone); break; /* R252 */
+        case 1: CODE(RUN_ROWS(f, FindRow, t, columns, .RestrictionData = &exists), ecNone); break;           /* R249 */
+        case 2: CODE(RUN(f, QueryColumnsAll, t), ecNone); break;                                             /* R250 */
+        case 3: CODE(RUN(f, QueryPosition, t), ecNone); break;                                               /* R251 */
+        case 4: CODE(RUN(f, SeekRow, t, .Origin = 0), ecNone); break;                                        /* R253 */
+        default: CODE(RUN(f, SeekRowFractional, t, .Numerator = 0, .Denominator = 1), ecNone);               /* R254 */
         }
         assert_int_equal(rows_heard(f), 1);
         RUN(f, Release, t);
@@ -109,7 +112,7 @@ static void a_table_that_was_reset_is_silent_until_the_next_look(void **state)
     const uint32_t t = table(f, 0), columns[] = { PidTagMid };
     CODE(RUN(f, QueryPosition, t), ecNone);
     CODE(RUN(f, ResetTable, t), ecNone);
-    assert_int_equal(rows_heard(f), 0);                                        /* R272 to R285 */
+    assert_int_equal(rows_heard(f), 0); /* R272 to R285 */
     CODE(RUN(f, SetColumns, t, .PropertyTagCount = 1, .PropertyTags = columns), ecNone);
     CODE(RUN(f, QueryPosition, t), ecNone);
     assert_int_equal(rows_heard(f), 1);
@@ -120,7 +123,7 @@ static void a_table_opened_without_notifications_stays_silent(void **state)
     struct rop_fixture *f = *state;
     const uint32_t t = table(f, NO_NOTIFICATIONS);
     CODE(RUN(f, QueryPosition, t), ecNone);
-    assert_int_equal(rows_heard(f), 0);                                        /* R258 */
+    assert_int_equal(rows_heard(f), 0); /* R258 */
 }
 
 int main(void)

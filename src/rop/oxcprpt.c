@@ -5,8 +5,8 @@
 #include "rop/handlers.h"
 #include "wire/entry_id.h"
 
-#define ERROR_SIZE 4u                    /* of a PtypErrorCode */
-#define VALUE_HEAD 8u                    /* at most, before a value: tag, flag */
+#define ERROR_SIZE 4u /* of a PtypErrorCode */
+#define VALUE_HEAD 8u /* at most, before a value: tag, flag */
 
 /* ---- one row per kind of object, so that no handler asks what it works on ---- */
 
@@ -113,14 +113,10 @@ static const struct kind logon_kind = { logon_get, logon_tags, logon_set, logon_
 static const struct kind *kind_of(const struct object *o)
 {
     switch (o->type) {
-    case OBJECT_LOGON:
-        return &logon_kind;
-    case OBJECT_FOLDER:
-        return &folder_kind;
-    case OBJECT_MESSAGE:
-        return &message_kind;
-    default:
-        return &attachment_kind;
+    case OBJECT_LOGON: return &logon_kind;
+    case OBJECT_FOLDER: return &folder_kind;
+    case OBJECT_MESSAGE: return &message_kind;
+    default: return &attachment_kind;
     }
 }
 
@@ -236,7 +232,8 @@ enum ec rop_GetPropertiesList(struct rop_call *call, const struct RopGetProperti
 /* ---- writing ---- */
 
 static struct PropertyProblem *problems_of(TALLOC_CTX *arena, const enum ec *results, uint32_t count,
-                                           uint32_t (*tag_of)(const void *, uint32_t), const void *list, uint16_t *found)
+                                           uint32_t (*tag_of)(const void *, uint32_t), const void *list,
+                                           uint16_t *found)
 {
     struct PropertyProblem *problems = talloc_array(arena, struct PropertyProblem, MAX(count, 1));
     *found = 0;
@@ -261,8 +258,7 @@ enum ec rop_SetProperties(struct rop_call *call, const struct RopSetPropertiesRe
                           struct RopSetPropertiesResponse *response)
 {
     enum ec *results = talloc_zero_array(call->arena, enum ec, request->PropertyValueCount + 1u);
-    const enum ec ec =
-        kind_of(call->object)->set(call, request->PropertyValues, request->PropertyValueCount, results);
+    const enum ec ec = kind_of(call->object)->set(call, request->PropertyValues, request->PropertyValueCount, results);
     if (!ec)
         response->PropertyProblems = problems_of(call->arena, results, request->PropertyValueCount, tag_of_value,
                                                  request->PropertyValues, &response->PropertyProblemCount);
@@ -294,7 +290,8 @@ enum ec rop_SetPropertiesNoReplicate(struct rop_call *call, const struct RopSetP
     return ec;
 }
 
-enum ec rop_DeletePropertiesNoReplicate(struct rop_call *call, const struct RopDeletePropertiesNoReplicateRequest *request,
+enum ec rop_DeletePropertiesNoReplicate(struct rop_call *call,
+                                        const struct RopDeletePropertiesNoReplicateRequest *request,
                                         struct RopDeletePropertiesNoReplicateResponse *response)
 {
     const struct RopDeletePropertiesRequest same = { request->PropertyTagCount, request->PropertyTags };
@@ -317,8 +314,9 @@ enum ec rop_GetPropertyIdsFromNames(struct rop_call *call, const struct RopGetPr
     uint16_t *ids = talloc_zero_array(call->arena, uint16_t, count + 1);
     struct PropertyName *names;
     const enum ec ec =
-        count || call->object->type != OBJECT_LOGON ? store_named_ids(call->store, request->PropertyNames, count, request->Flags & NAMES_CREATE, ids)
-              : store_named_all(call->arena, call->store, NULL, 0, &ids, &names, &count);
+        count || call->object->type != OBJECT_LOGON
+            ? store_named_ids(call->store, request->PropertyNames, count, request->Flags & NAMES_CREATE, ids)
+            : store_named_all(call->arena, call->store, NULL, 0, &ids, &names, &count);
     if (ec)
         return ec;
     response->PropertyIdCount = (uint16_t)count;
@@ -334,7 +332,8 @@ enum ec rop_GetNamesFromPropertyIds(struct rop_call *call, const struct RopGetNa
                                     struct RopGetNamesFromPropertyIdsResponse *response)
 {
     struct PropertyName *names = talloc_zero_array(call->arena, struct PropertyName, request->PropertyIdCount + 1u);
-    const enum ec ec = store_named_names(call->arena, call->store, request->PropertyIds, request->PropertyIdCount, names);
+    const enum ec ec =
+        store_named_names(call->arena, call->store, request->PropertyIds, request->PropertyIdCount, names);
     response->PropertyNameCount = request->PropertyIdCount;
     response->PropertyNames = names;
     return ec;
@@ -361,8 +360,9 @@ enum ec rop_QueryNamedProperties(struct rop_call *call, const struct RopQueryNam
 
 enum { COPY_MOVE = 0x01, COPY_NO_OVERWRITE = 0x02 };
 
-/* Values of one object set on another of any kind, all at once; what is absent at the source is a problem of that tag. */
-static enum ec copy_values(struct rop_call *call, const uint32_t *tags, uint32_t count, bool no_overwrite, enum ec *results)
+/* Values of one object set on another of any kind, all at once; what the source has not is a problem of that tag. */
+static enum ec copy_values(struct rop_call *call, const uint32_t *tags, uint32_t count, bool no_overwrite,
+                           enum ec *results)
 {
     struct prop *values = talloc_zero_array(call->arena, struct prop, MAX(count, 1));
     struct prop *there = talloc_zero_array(call->arena, struct prop, MAX(count, 1));
@@ -395,7 +395,8 @@ static enum ec copy_checked(struct rop_call *call, uint8_t flags)
         return ecInvalidParam;
     if (call->destination->logon->store != call->store || call->object->type != call->destination->type)
         return ecNotSupported;
-    if (call->destination == call->object || (call->object->type == OBJECT_FOLDER && call->destination->fid == call->object->fid))
+    if (call->destination == call->object ||
+        (call->object->type == OBJECT_FOLDER && call->destination->fid == call->object->fid))
         return ecAccessDenied;
     return call->object->type == OBJECT_FOLDER && flags & COPY_MOVE ? ecNotSupported : ecNone;
 }
@@ -420,7 +421,8 @@ enum ec rop_CopyProperties(struct rop_call *call, const struct RopCopyProperties
     return ec;
 }
 
-static const uint32_t *tags_without(struct rop_call *call, const uint32_t *excluded, uint32_t excluded_count, uint32_t *count)
+static const uint32_t *tags_without(struct rop_call *call, const uint32_t *excluded, uint32_t excluded_count,
+                                    uint32_t *count)
 {
     const uint32_t *all = NULL;
     uint32_t n = 0;

@@ -2,8 +2,8 @@
 /* [MS-OXCPRPT] 3.2.5.11 and on: one property as a stream. */
 #include "rop/handlers.h"
 
-#define BYTE_COUNT_EXTENDED 0xBABE       /* [MS-OXCROPS] 2.2.9.2.1: MaximumByteCount counts */
-#define READ_HEAD 2u                     /* DataSize */
+#define BYTE_COUNT_EXTENDED 0xBABE /* [MS-OXCROPS] 2.2.9.2.1: MaximumByteCount counts */
+#define READ_HEAD 2u               /* DataSize */
 
 /* [MS-OXCPRPT] 3.2.5.11 */
 enum ec rop_OpenStream(struct rop_call *call, const struct RopOpenStreamRequest *request,

@@ -13,9 +13,12 @@ static uint32_t message(struct rop_fixture *f)
     return done.handle;
 }
 
-static const struct prop *get(struct rop_fixture *f, uint32_t object, const uint32_t *tags, uint16_t count, bool unicode)
+static const struct prop *get(struct rop_fixture *f, uint32_t object, const uint32_t *tags, uint16_t count,
+                              bool unicode)
 {
-    const struct RopGetPropertiesSpecificRequest request = { .WantUnicode = unicode, .PropertyTagCount = count, .PropertyTags = tags };
+    const struct RopGetPropertiesSpecificRequest request = { .WantUnicode = unicode,
+                                                             .PropertyTagCount = count,
+                                                             .PropertyTags = tags };
     const struct rop_done done = rop_run(f, "GetPropertiesSpecific", object, 0, &request, tags, count);
     CODE(done, ecNone);
     return ((const struct RopGetPropertiesSpecificResponse *)done.response)->RowData.values;
@@ -27,7 +30,8 @@ static void expect_error(const struct prop *p, enum ec code)
     assert_string_equal(ec_name((enum ec)p->u32), ec_name(code));
 }
 
-static const struct RopSetPropertiesResponse *set(struct rop_fixture *f, uint32_t object, const struct prop *values, uint16_t count)
+static const struct RopSetPropertiesResponse *set(struct rop_fixture *f, uint32_t object, const struct prop *values,
+                                                  uint16_t count)
 {
     const struct rop_done done = RUN(f, SetProperties, object, .PropertyValueCount = count, .PropertyValues = values);
     CODE(done, ecNone);
@@ -42,7 +46,7 @@ static void values_come_in_the_order_of_their_tags_and_errors_in_their_place(voi
     const uint32_t m = message(f);
     rop_set(f, m, P_STR(PidTagSubject, "s"));
     const uint32_t tags[] = { PidTagImportance, PidTagAccount, PidTagSubject, PidTagMessageClass };
-    const struct prop *v = get(f, m, tags, 4, true);                                               /* R45701, R457 */
+    const struct prop *v = get(f, m, tags, 4, true); /* R45701, R457 */
     assert_int_equal(v[0].u32, 1);
     expect_error(&v[1], ecNotFound);
     assert_string_equal(v[2].str, "s");
@@ -54,15 +58,19 @@ static void text_without_a_type_comes_in_the_width_asked_for(void **state)
     struct rop_fixture *f = *state;
     const uint32_t m = message(f);
     rop_set(f, m, P_STR(PidTagSubject, "Größe"));
-    const uint32_t any[] = { PROP_AS(PidTagSubject, PtypUnspecified) }, narrow[] = { PROP_AS(PidTagSubject, PtypString8) };
+    const uint32_t any[] = { PROP_AS(PidTagSubject, PtypUnspecified) },
+                   narrow[] = { PROP_AS(PidTagSubject, PtypString8) };
     const struct prop *v = get(f, m, any, 1, true);
-    assert_int_equal(v->tag, PidTagSubject);                                                       /* R458 */
+    assert_int_equal(v->tag, PidTagSubject); /* R458 */
     assert_string_equal(v->str, "Größe");
     v = get(f, m, any, 1, false);
-    assert_int_equal(v->tag, narrow[0]);                                                           /* R459 */
+    assert_int_equal(v->tag, narrow[0]); /* R459 */
     assert_string_equal(v->str, "Größe");
-    assert_string_equal(get(f, m, narrow, 1, true)->str, "Größe");                                 /* R460 */
-    assert_memory_equal(f->response.data + 6, "\0Gr\xF6\xDF" "e\0", 7);                            /* R462: windows-1252 */
+    assert_string_equal(get(f, m, narrow, 1, true)->str, "Größe"); /* R460 */
+    assert_memory_equal(f->response.data + 6,
+                        "\0Gr\xF6\xDF"
+                        "e\0",
+                        7); /* R462: windows-1252 */
 }
 
 static void numbers_without_a_type_come_with_their_own(void **state)
@@ -88,12 +96,12 @@ static void a_value_that_does_not_fit_is_to_be_opened_as_a_stream(void **state)
     rop_set(f, m, P_STR(PidTagSubject, "short"));
     const uint32_t tags[] = { PidTagHtml, PidTagRtfCompressed, PidTagSubject, PidTagAccount };
     const struct prop *v = get(f, m, tags, 4, true);
-    expect_error(&v[0], ecNotEnoughMemory);                          /* not ecNotFound: the best body is chosen by it */
+    expect_error(&v[0], ecNotEnoughMemory); /* not ecNotFound: the best body is chosen by it */
     assert_int_equal(v[1].bin.size, 8000);
     assert_string_equal(v[2].str, "short");
     expect_error(&v[3], ecNotFound);
     f->out_max = 2000;
-    v = get(f, m, tags, 4, true);                                                                  /* R62: the largest go first */
+    v = get(f, m, tags, 4, true); /* R62: the largest go first */
     expect_error(&v[1], ecNotEnoughMemory);
     assert_string_equal(v[2].str, "short");
 }
@@ -111,9 +119,9 @@ static void all_properties_are_listed_and_given_with_their_values(void **state)
     const struct RopGetPropertiesAllResponse *values = all.response;
     bool subject = false, named = false;
     for (unsigned i = 0; i < tags->PropertyTagCount; i++)
-        named |= tags->PropertyTags[i] == 0x85010003;                                              /* R472 */
+        named |= tags->PropertyTags[i] == 0x85010003; /* R472 */
     for (unsigned i = 0; i < values->PropertyValueCount; i++) {
-        const struct prop *p = &values->PropertyValues[i];                                         /* R471 */
+        const struct prop *p = &values->PropertyValues[i]; /* R471 */
         subject |= p->tag == PidTagSubject && strcmp(p->str, "s") == 0;
         assert_false(PROP_TYPE(p->tag) == PtypErrorCode && p->u32 == (uint32_t)ecNotFound);
     }
@@ -134,7 +142,8 @@ static void all_properties_fit_into_any_answer(void **state)
     unsigned whole = 0, streams = 0;
     for (unsigned i = 0; i < r->PropertyValueCount; i++) {
         whole += PROP_TYPE(r->PropertyValues[i].tag) == PtypBinary && r->PropertyValues[i].bin.size == 9000;
-        streams += PROP_TYPE(r->PropertyValues[i].tag) == PtypErrorCode && r->PropertyValues[i].u32 == (uint32_t)ecNotEnoughMemory;
+        streams += PROP_TYPE(r->PropertyValues[i].tag) == PtypErrorCode &&
+                   r->PropertyValues[i].u32 == (uint32_t)ecNotEnoughMemory;
     }
     assert_int_equal(whole + streams, 20);
     assert_in_range(whole, 1, 3);
@@ -152,7 +161,8 @@ static void the_logon_says_who_is_logged_on_and_how(void **state)
     const struct prop any = rop_get(f, f->logon, PROP_AS(PidTagUserEntryId, PtypUnspecified));
     assert_int_equal(any.tag, PidTagUserEntryId);
     expect_error(&(struct prop){ .tag = rop_get(f, f->logon, PROP_AS(PidTagCodePageId, PtypString)).tag,
-                                 .u32 = rop_get(f, f->logon, PROP_AS(PidTagCodePageId, PtypString)).u32 }, ecNotFound);
+                                 .u32 = rop_get(f, f->logon, PROP_AS(PidTagCodePageId, PtypString)).u32 },
+                 ecNotFound);
     const struct rop_done list = RUN(f, GetPropertiesList, f->logon);
     const struct RopGetPropertiesListResponse *tags = list.response;
     bool found = false;
@@ -182,8 +192,8 @@ static void folders_and_the_logon_keep_what_is_set_at_once(void **state)
     rop_set(f, rop_folder(f, INBOX), P_STR(PidTagComment, "for mail"));
     rop_set(f, f->logon, P_STR(PidTagComment, "a mailbox"));
     struct rop_fixture *other = rop_second_session(f);
-    assert_string_equal(rop_get(other, rop_folder(other, INBOX), PidTagComment).str, "for mail");  /* R846 */
-    assert_string_equal(rop_get(other, other->logon, PidTagComment).str, "a mailbox");             /* R847 */
+    assert_string_equal(rop_get(other, rop_folder(other, INBOX), PidTagComment).str, "for mail"); /* R846 */
+    assert_string_equal(rop_get(other, other->logon, PidTagComment).str, "a mailbox");            /* R847 */
 }
 
 static void what_cannot_be_set_is_a_problem_and_the_others_are_set(void **state)
@@ -192,7 +202,7 @@ static void what_cannot_be_set_is_a_problem_and_the_others_are_set(void **state)
     const uint32_t inbox = rop_folder(f, INBOX);
     const struct prop values[] = { P_STR(PidTagComment, "c"), P_I32(PidTagContentCount, 99), P_I32(0x85020003, 7) };
     const struct RopSetPropertiesResponse *r = set(f, inbox, values, 3);
-    assert_int_equal(r->PropertyProblemCount, 1);                                                  /* R47505, R47506 */
+    assert_int_equal(r->PropertyProblemCount, 1); /* R47505, R47506 */
     assert_int_equal(r->PropertyProblems[0].Index, 1);
     assert_int_equal(r->PropertyProblems[0].PropertyTag, PidTagContentCount);
     assert_int_equal(r->PropertyProblems[0].ErrorCode, (uint32_t)ecComputed);
@@ -213,10 +223,21 @@ static void every_type_of_value_comes_back_as_it_was_set(void **state)
     mvbin.mv.count = 2;
     mvbin.mv.bin = blobs;
     const struct prop values[] = {
-        { .tag = 0x88000002, .i16 = -7 }, P_I32(0x88010003, 70000), { .tag = 0x88020004, .f32 = 1.5f },
-        { .tag = 0x88030005, .f64 = -2.25 }, P_I64(0x88040006, -10000), { .tag = 0x88050007, .f64 = 40000.5 },
-        P_BOOL(0x8806000B, true), P_I64(0x88070014, INT64_MIN), P_STR(0x8808001F, "ż"), P_TIME(0x88090040, 12345),
-        P_GUID(0x880A0048, PS_MAPI), P_BIN(0x880B0102, BLOB_OF("\0\1\2", 3)), mv32, mvtext, mvbin,
+        { .tag = 0x88000002, .i16 = -7 },
+        P_I32(0x88010003, 70000),
+        { .tag = 0x88020004, .f32 = 1.5f },
+        { .tag = 0x88030005, .f64 = -2.25 },
+        P_I64(0x88040006, -10000),
+        { .tag = 0x88050007, .f64 = 40000.5 },
+        P_BOOL(0x8806000B, true),
+        P_I64(0x88070014, INT64_MIN),
+        P_STR(0x8808001F, "ż"),
+        P_TIME(0x88090040, 12345),
+        P_GUID(0x880A0048, PS_MAPI),
+        P_BIN(0x880B0102, BLOB_OF("\0\1\2", 3)),
+        mv32,
+        mvtext,
+        mvbin,
     };
     const uint32_t m = message(f);
     assert_int_equal(set(f, m, values, COUNTOF(values))->PropertyProblemCount, 0);
@@ -239,14 +260,14 @@ static void deleted_properties_are_gone_at_once(void **state)
     const struct rop_done done = RUN(f, DeleteProperties, m, .PropertyTagCount = 2, .PropertyTags = tags);
     CODE(done, ecNone);
     const struct RopDeletePropertiesResponse *r = done.response;
-    assert_int_equal(r->PropertyProblemCount, 1);                                                  /* R48405 */
+    assert_int_equal(r->PropertyProblemCount, 1); /* R48405 */
     assert_int_equal(r->PropertyProblems[0].PropertyTag, PidTagMessageSize);
-    expect_error(get(f, m, tags, 1, true), ecNotFound);                                            /* R487, R874 */
-    assert_string_equal(get(f, rop_open_message(f, INBOX, mid, 0), tags, 1, true)->str, "<1@x>");  /* R489 */
+    expect_error(get(f, m, tags, 1, true), ecNotFound);                                           /* R487, R874 */
+    assert_string_equal(get(f, rop_open_message(f, INBOX, mid, 0), tags, 1, true)->str, "<1@x>"); /* R489 */
     rop_set(f, inbox, P_STR(PidTagComment, "c"));
     const uint32_t comment[] = { PidTagComment };
     CODE(RUN(f, DeletePropertiesNoReplicate, inbox, .PropertyTagCount = 1, .PropertyTags = comment), ecNone);
-    const struct prop *gone = get(f, rop_folder(f, INBOX), comment, 1, true);                      /* R492 */
+    const struct prop *gone = get(f, rop_folder(f, INBOX), comment, 1, true); /* R492 */
     assert_true(PROP_TYPE(gone->tag) == PtypErrorCode || *gone->str == '\0');
 }
 
@@ -275,8 +296,8 @@ static void a_message_opened_for_reading_is_not_changed(void **state)
 
 /* ---- names ---- */
 
-static const struct RopGetPropertyIdsFromNamesResponse *ids_of(struct rop_fixture *f, uint8_t flags, const struct PropertyName *names,
-                                                               uint16_t count, uint32_t code)
+static const struct RopGetPropertyIdsFromNamesResponse *
+ids_of(struct rop_fixture *f, uint8_t flags, const struct PropertyName *names, uint16_t count, uint32_t code)
 {
     const struct rop_done done =
         RUN(f, GetPropertyIdsFromNames, f->logon, .Flags = flags, .PropertyNameCount = count, .PropertyNames = names);
@@ -299,17 +320,17 @@ static void a_name_gets_an_id_once_and_keeps_it(void **state)
     struct rop_fixture *f = *state;
     const struct PropertyName names[] = {
         { .Kind = 0, .GUID = PSETID_Common, .LID = 0x8503 }, { .Kind = 0, .GUID = PS_MAPI, .LID = 0x0037 },
-        name_of(f, PS_PUBLIC_STRINGS, "Keywords"), name_of(f, PS_INTERNET_HEADERS, "X-Test"),
+        name_of(f, PS_PUBLIC_STRINGS, "Keywords"),           name_of(f, PS_INTERNET_HEADERS, "X-Test"),
         name_of(f, PS_INTERNET_HEADERS, "x-test"),
     };
     const struct RopGetPropertyIdsFromNamesResponse *r = ids_of(f, 0, names, 5, ecWarnWithErrors);
-    assert_int_equal(r->PropertyIds[0], 0);                                                        /* R532 */
-    assert_int_equal(r->PropertyIds[1], 0x0037);                                                   /* R642 */
+    assert_int_equal(r->PropertyIds[0], 0);      /* R532 */
+    assert_int_equal(r->PropertyIds[1], 0x0037); /* R642 */
     r = ids_of(f, 2, names, 5, ecNone);
     assert_int_equal(r->PropertyIdCount, 5);
     for (unsigned i = 0; i < 5; i++)
-        assert_true(i == 1 || (r->PropertyIds[i] >= 0x8000 && r->PropertyIds[i] != 0xFFFF));       /* R534, R535 */
-    assert_int_equal(r->PropertyIds[3], r->PropertyIds[4]);                                        /* R529 */
+        assert_true(i == 1 || (r->PropertyIds[i] >= 0x8000 && r->PropertyIds[i] != 0xFFFF)); /* R534, R535 */
+    assert_int_equal(r->PropertyIds[3], r->PropertyIds[4]);                                  /* R529 */
     const struct RopGetPropertyIdsFromNamesResponse *again = ids_of(f, 0, names, 5, ecNone);
     assert_memory_equal(again->PropertyIds, r->PropertyIds, 10);
 
@@ -317,19 +338,20 @@ static void a_name_gets_an_id_once_and_keeps_it(void **state)
     const struct rop_done done = RUN(f, GetNamesFromPropertyIds, f->logon, .PropertyIdCount = 4, .PropertyIds = ids);
     CODE(done, ecNone);
     const struct PropertyName *n = ((const struct RopGetNamesFromPropertyIdsResponse *)done.response)->PropertyNames;
-    assert_int_equal(n[0].LID, 0x8503);                                                            /* R521 */
+    assert_int_equal(n[0].LID, 0x8503); /* R521 */
     assert_int_equal(n[1].Kind, 1);
-    assert_true(guid_equal(n[2].GUID, PS_MAPI) && n[2].Kind == 0 && n[2].LID == 0x0037);           /* R518 to R520 */
-    assert_int_equal(n[3].Kind, 0xFF);                                                             /* R523 */
+    assert_true(guid_equal(n[2].GUID, PS_MAPI) && n[2].Kind == 0 && n[2].LID == 0x0037); /* R518 to R520 */
+    assert_int_equal(n[3].Kind, 0xFF);                                                   /* R523 */
 }
 
 static void all_names_are_given_to_the_logon_alone(void **state)
 {
     struct rop_fixture *f = *state;
-    const struct PropertyName names[] = { { .Kind = 0, .GUID = PSETID_Common, .LID = 0x8503 }, name_of(f, PS_PUBLIC_STRINGS, "Odd") };
+    const struct PropertyName names[] = { { .Kind = 0, .GUID = PSETID_Common, .LID = 0x8503 },
+                                          name_of(f, PS_PUBLIC_STRINGS, "Odd") };
     ids_of(f, 2, names, 2, ecNone);
     const unsigned all = ids_of(f, 0, NULL, 0, ecNone)->PropertyIdCount;
-    assert_true(all >= 2);                                                                         /* R526 */
+    assert_true(all >= 2); /* R526 */
     const struct rop_done done = RUN(f, GetPropertyIdsFromNames, rop_folder(f, INBOX));
     CODE(done, ecNone);
     assert_int_equal(((const struct RopGetPropertyIdsFromNamesResponse *)done.response)->PropertyIdCount, 0);
@@ -348,13 +370,15 @@ static void names_are_asked_for_by_kind_and_set(void **state)
     struct rop_fixture *f = *state;
     const struct guid mine = guid_random();
     const struct PropertyName names[] = {
-        { .Kind = 0, .GUID = mine, .LID = 1 }, { .Kind = 0, .GUID = mine, .LID = 2 }, name_of(f, mine, "three"),
+        { .Kind = 0, .GUID = mine, .LID = 1 },
+        { .Kind = 0, .GUID = mine, .LID = 2 },
+        name_of(f, mine, "three"),
     };
     ids_of(f, 2, names, 3, ecNone);
-    assert_int_equal(names_found(f, 0, &mine), 3);                                                 /* R878 */
-    assert_int_equal(names_found(f, 1, &mine), 2);                                                 /* R876 */
-    assert_int_equal(names_found(f, 2, &mine), 1);                                                 /* R877 */
-    assert_int_equal(names_found(f, 0xFC, &mine), 3);                                              /* R87802 */
+    assert_int_equal(names_found(f, 0, &mine), 3);    /* R878 */
+    assert_int_equal(names_found(f, 1, &mine), 2);    /* R876 */
+    assert_int_equal(names_found(f, 2, &mine), 1);    /* R877 */
+    assert_int_equal(names_found(f, 0xFC, &mine), 3); /* R87802 */
     assert_true(names_found(f, 0, NULL) >= 3);
 }
 
@@ -368,13 +392,14 @@ static void properties_are_copied_between_messages_and_problems_named(void **sta
     rop_set(f, from, P_STR(PidTagBody, "body"));
     rop_set(f, to, P_STR(PidTagSubject, "to"));
     const uint32_t tags[] = { PidTagSubject, PidTagBody, PidTagAccount };
-    const struct rop_done done = RUN_TO(f, CopyProperties, from, to, .CopyFlags = NO_OVERWRITE, .PropertyTagCount = 3, .PropertyTags = tags);
+    const struct rop_done done =
+        RUN_TO(f, CopyProperties, from, to, .CopyFlags = NO_OVERWRITE, .PropertyTagCount = 3, .PropertyTags = tags);
     CODE(done, ecNone);
-    assert_string_equal(rop_get(f, to, PidTagSubject).str, "to");                                  /* R879 */
-    assert_string_equal(rop_get(f, to, PidTagBody).str, "body");                                   /* R500 */
+    assert_string_equal(rop_get(f, to, PidTagSubject).str, "to"); /* R879 */
+    assert_string_equal(rop_get(f, to, PidTagBody).str, "body");  /* R500 */
     CODE(RUN_TO(f, CopyProperties, from, to, .PropertyTagCount = 1, .PropertyTags = tags), ecNone);
     assert_string_equal(rop_get(f, to, PidTagSubject).str, "from");
-    CODE(RUN_TO(f, CopyProperties, from, to, .CopyFlags = 0x04), ecInvalidParam);                  /* R880 */
+    CODE(RUN_TO(f, CopyProperties, from, to, .CopyFlags = 0x04), ecInvalidParam); /* R880 */
 }
 
 static void everything_but_what_is_excluded_is_copied(void **state)
@@ -387,12 +412,12 @@ static void everything_but_what_is_excluded_is_copied(void **state)
     CODE(RUN(f, SaveChangesAttachment, attachment), ecNone);
     const uint32_t excluded[] = { PidTagSubject };
     CODE(RUN_TO(f, CopyTo, from, to, .WantSubObjects = true, .ExcludedTagCount = 1, .ExcludedTags = excluded), ecNone);
-    assert_string_equal(rop_get(f, to, PidTagBody).str, "body");                                   /* R5070501 */
+    assert_string_equal(rop_get(f, to, PidTagBody).str, "body"); /* R5070501 */
     const uint32_t subject[] = { PidTagSubject };
     const struct prop *p = get(f, to, subject, 1, true);
     assert_true(PROP_TYPE(p->tag) == PtypErrorCode || *p->str == '\0');
     assert_true(rop_get(f, to, PidTagHasAttachments).b);
-    const uint64_t mid = rop_save(f, to);                                                          /* R5070507 */
+    const uint64_t mid = rop_save(f, to); /* R5070507 */
     assert_string_equal(rop_get(f, rop_open_message(f, INBOX, mid, 0), PidTagBody).str, "body");
 }
 
@@ -406,20 +431,21 @@ static void folders_copy_their_properties_at_once_and_never_move_them(void **sta
     const struct rop_done done = RUN_TO(f, CopyProperties, inbox, outbox, .PropertyTagCount = 4, .PropertyTags = tags);
     CODE(done, ecNone);
     const struct RopCopyPropertiesResponse *r = done.response;
-    assert_int_equal(r->PropertyProblemCount, 2);                                                  /* R50006 */
+    assert_int_equal(r->PropertyProblemCount, 2); /* R50006 */
     assert_int_equal(r->PropertyProblems[0].Index, 2);
     assert_int_equal(r->PropertyProblems[1].Index, 3);
-    assert_string_equal(rop_get(f, rop_folder(f, STORE_FID(SPECIAL_OUTBOX)), PidTagComment).str, "c");     /* R503 */
-    CODE(RUN_TO(f, CopyProperties, inbox, outbox, .CopyFlags = MOVE, .PropertyTagCount = 1, .PropertyTags = tags), ecNotSupported);  /* R881 */
-    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = MOVE), ecNotSupported);                     /* R5070510 */
-    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = 0x80), ecInvalidParam);                     /* R5070505 */
+    assert_string_equal(rop_get(f, rop_folder(f, STORE_FID(SPECIAL_OUTBOX)), PidTagComment).str, "c"); /* R503 */
+    CODE(RUN_TO(f, CopyProperties, inbox, outbox, .CopyFlags = MOVE, .PropertyTagCount = 1, .PropertyTags = tags),
+         ecNotSupported);                                                      /* R881 */
+    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = MOVE), ecNotSupported); /* R5070510 */
+    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = 0x80), ecInvalidParam); /* R5070505 */
 }
 
 static void only_objects_of_one_kind_are_copied(void **state)
 {
     struct rop_fixture *f = *state;
     const uint32_t m = message(f);
-    CODE(RUN_TO(f, CopyTo, m, rop_folder(f, INBOX)), ecNotSupported);                              /* R508, R821 */
+    CODE(RUN_TO(f, CopyTo, m, rop_folder(f, INBOX)), ecNotSupported); /* R508, R821 */
     CODE(RUN_TO(f, CopyProperties, m, RUN(f, CreateAttachment, m).handle), ecNotSupported);
     const struct rop_done missing = RUN_TO(f, CopyTo, m, 0xFFFFFFFF);
     assert_int_equal(missing.code, ecDstNullObject);
@@ -441,9 +467,11 @@ static void nothing_is_copied_onto_itself(void **state)
     CODE(RUN_TO(f, CopyTo, attachment.handle, attachment.handle), ecAccessDenied);
     CODE(RUN_TO(f, CopyTo, inbox, inbox), ecAccessDenied);
     const uint64_t mid = rop_save(f, m);
-    const struct rop_done opened = RUN(f, OpenMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = INBOX, .MessageId = mid);
+    const struct rop_done opened =
+        RUN(f, OpenMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = INBOX, .MessageId = mid);
     CODE(opened, ecNone);
-    assert_string_equal(((const struct RopOpenMessageResponse *)opened.response)->RecipientRows[0].RecipientRow.DisplayName, "Bob");
+    assert_string_equal(
+        ((const struct RopOpenMessageResponse *)opened.response)->RecipientRows[0].RecipientRow.DisplayName, "Bob");
     assert_true(rop_get(f, opened.handle, PidTagHasAttachments).b);
 }
 

@@ -7,15 +7,16 @@
 enum { LOGON_PRIVATE = 0x01 };
 enum { OPEN_PUBLIC = 0x00000002, OPEN_KNOWN = 0x2100070F, LOGON_KNOWN = 0x0F };
 enum { RESPONSE_RESERVED = 0x01, RESPONSE_OWNER = 0x02, RESPONSE_SEND_AS = 0x04, RESPONSE_OOF = 0x10 };
-#define GWART_TIME 1u               /* changes would make clients ask for the address types again */
+#define GWART_TIME 1u /* changes would make clients ask for the address types again */
 
 static struct LogonTime logon_time(void)
 {
     const time_t now = (time_t)filetime_to_unix(filetime_now());
     struct tm t;
     gmtime_r(&now, &t);
-    return (struct LogonTime){ (uint8_t)t.tm_sec, (uint8_t)t.tm_min, (uint8_t)t.tm_hour, (uint8_t)t.tm_wday,
-                               (uint8_t)t.tm_mday, (uint8_t)(t.tm_mon + 1), (uint16_t)(t.tm_year + 1900) };
+    return (struct LogonTime){ (uint8_t)t.tm_sec,           (uint8_t)t.tm_min,  (uint8_t)t.tm_hour,
+                               (uint8_t)t.tm_wday,          (uint8_t)t.tm_mday, (uint8_t)(t.tm_mon + 1),
+                               (uint16_t)(t.tm_year + 1900) };
 }
 
 /* [MS-OXCSTOR] 2.2.1.1.3 */
@@ -23,11 +24,18 @@ static const struct PrivateFolderIds *folder_ids(TALLOC_CTX *arena)
 {
     struct PrivateFolderIds *f = talloc(arena, struct PrivateFolderIds);
     *f = (struct PrivateFolderIds){
-        .Root = STORE_FID(SPECIAL_ROOT), .DeferredAction = STORE_FID(SPECIAL_DEFERRED_ACTION),
-        .SpoolerQueue = STORE_FID(SPECIAL_SPOOLER_QUEUE), .IpmSubtree = STORE_FID(SPECIAL_IPM_SUBTREE),
-        .Inbox = STORE_FID(SPECIAL_INBOX), .Outbox = STORE_FID(SPECIAL_OUTBOX), .SentItems = STORE_FID(SPECIAL_SENT_ITEMS),
-        .DeletedItems = STORE_FID(SPECIAL_DELETED_ITEMS), .CommonViews = STORE_FID(SPECIAL_COMMON_VIEWS),
-        .Schedule = STORE_FID(SPECIAL_SCHEDULE), .Search = STORE_FID(SPECIAL_SEARCH), .Views = STORE_FID(SPECIAL_VIEWS),
+        .Root = STORE_FID(SPECIAL_ROOT),
+        .DeferredAction = STORE_FID(SPECIAL_DEFERRED_ACTION),
+        .SpoolerQueue = STORE_FID(SPECIAL_SPOOLER_QUEUE),
+        .IpmSubtree = STORE_FID(SPECIAL_IPM_SUBTREE),
+        .Inbox = STORE_FID(SPECIAL_INBOX),
+        .Outbox = STORE_FID(SPECIAL_OUTBOX),
+        .SentItems = STORE_FID(SPECIAL_SENT_ITEMS),
+        .DeletedItems = STORE_FID(SPECIAL_DELETED_ITEMS),
+        .CommonViews = STORE_FID(SPECIAL_COMMON_VIEWS),
+        .Schedule = STORE_FID(SPECIAL_SCHEDULE),
+        .Search = STORE_FID(SPECIAL_SEARCH),
+        .Views = STORE_FID(SPECIAL_VIEWS),
         .Shortcuts = STORE_FID(SPECIAL_SHORTCUTS),
     };
     return f;
@@ -38,7 +46,7 @@ static enum ec logon_mailbox(struct rop_call *call, const char *essdn, const str
 {
     *mailbox = directory_by_legacy_dn(sessions_directory(session_all(call->session)), call->arena, essdn);
     if (!*mailbox)
-        return ecUnknownUser;                                   /* [MS-OXCSTOR] 3.2.5.1.3 */
+        return ecUnknownUser; /* [MS-OXCSTOR] 3.2.5.1.3 */
     if (!(*mailbox)->mapi_enabled)
         return ecMailboxDisabled;
     const bool own = guid_equal((*mailbox)->mailbox_guid, session_user(call->session)->mailbox_guid);
@@ -97,7 +105,8 @@ enum ec rop_SetReceiveFolder(struct rop_call *call, const struct RopSetReceiveFo
 enum ec rop_GetReceiveFolderTable(struct rop_call *call, const struct RopGetReceiveFolderTableRequest *request,
                                   struct RopGetReceiveFolderTableResponse *response)
 {
-    static const uint32_t columns[] = { PidTagFolderId, PROP_AS(PidTagMessageClass, PtypString8), PidTagLastModificationTime };
+    static const uint32_t columns[] = { PidTagFolderId, PROP_AS(PidTagMessageClass, PtypString8),
+                                        PidTagLastModificationTime };
     struct store_receive_row *rows;
     uint32_t count;
     (void)request;

@@ -21,12 +21,12 @@ static void a_logon_names_the_thirteen_folders(void **state)
     struct rop_fixture *f = *state;
     const struct rop_done done = log_on(f, f->alice->legacy_dn, 1, 0);
     const struct RopLogonResponse *r = done.response;
-    CODE(done, ecNone);                                                        /* R165 */
+    CODE(done, ecNone); /* R165 */
     const uint64_t *ids = &r->FolderIds.Root;
     for (unsigned i = 0; i < 13; i++)
-        assert_true(store_counter(ids[i]) != 0);                               /* R821 */
+        assert_true(store_counter(ids[i]) != 0); /* R821 */
     assert_int_equal(r->FolderIds.Inbox, STORE_FID(SPECIAL_INBOX));
-    assert_int_equal(r->ResponseFlags, 0x07);                                  /* reserved, owner, send as */
+    assert_int_equal(r->ResponseFlags, 0x07); /* reserved, owner, send as */
     assert_int_equal(r->LogonFlags, 0x01);
     assert_true(guid_equal(r->MailboxGuid, f->alice->mailbox_guid));
     assert_int_equal(r->ReplId, 1);
@@ -41,7 +41,7 @@ static void two_logons_of_a_mailbox_share_their_replica(void **state)
     const struct RopLogonResponse *first = log_on(f, f->alice->legacy_dn, 1, 0).response;
     struct rop_fixture *other = rop_second_session(f);
     const struct RopLogonResponse *second = log_on(other, f->alice->legacy_dn, 1, 0).response;
-    assert_true(guid_equal(first->ReplGuid, second->ReplGuid));                /* R1205 */
+    assert_true(guid_equal(first->ReplGuid, second->ReplGuid)); /* R1205 */
     assert_int_equal(first->GwartTime, second->GwartTime);
 }
 
@@ -56,8 +56,8 @@ static void the_dn_may_end_in_the_mailbox_as_Autodiscover_writes_it(void **state
 static void somebody_elses_mailbox_is_refused_and_nobodys_is_unknown(void **state)
 {
     struct rop_fixture *f = *state;
-    CODE(log_on(f, f->bob->legacy_dn, 1, 0), ecAccessDenied);                  /* R188 */
-    CODE(log_on(f, "/o=Nobody", 1, 0), ecUnknownUser);                         /* R788 */
+    CODE(log_on(f, f->bob->legacy_dn, 1, 0), ecAccessDenied); /* R188 */
+    CODE(log_on(f, "/o=Nobody", 1, 0), ecUnknownUser);        /* R788 */
     CODE(RUN(f, Logon, NONE, .LogonFlags = 1), ecUnknownUser);
     CODE(RUN(f, OpenFolder, f->logon, .FolderId = STORE_FID(SPECIAL_INBOX)), ecNone);
 }
@@ -65,7 +65,7 @@ static void somebody_elses_mailbox_is_refused_and_nobodys_is_unknown(void **stat
 static void undefined_flags_are_ecError(void **state)
 {
     struct rop_fixture *f = *state;
-    CODE(log_on(f, f->alice->legacy_dn, 0x11, 0), ecError);                    /* R1202 */
+    CODE(log_on(f, f->alice->legacy_dn, 0x11, 0), ecError); /* R1202 */
     CODE(log_on(f, f->alice->legacy_dn, 1, 0x10), ecError);
     CODE(log_on(f, f->alice->legacy_dn, 1, 0x2100070D), ecNone);
 }
@@ -73,7 +73,7 @@ static void undefined_flags_are_ecError(void **state)
 static void there_are_no_public_folders_to_log_on_to(void **state)
 {
     struct rop_fixture *f = *state;
-    CODE(log_on(f, f->alice->legacy_dn, 0, 2), ecLoginFailure);                /* R786, R835 */
+    CODE(log_on(f, f->alice->legacy_dn, 0, 2), ecLoginFailure); /* R786, R835 */
 }
 
 static void an_unknown_code_page_is_told_at_logon(void **state)
@@ -81,7 +81,7 @@ static void an_unknown_code_page_is_told_at_logon(void **state)
     struct rop_fixture *f = *state;
     f->client.code_page = 64999;
     struct rop_fixture *other = rop_second_session(f);
-    CODE(log_on(other, f->alice->legacy_dn, 1, 0), ecUnknownCodePage);         /* R175, R3102 */
+    CODE(log_on(other, f->alice->legacy_dn, 1, 0), ecUnknownCodePage); /* R175, R3102 */
 }
 
 /* ---- receive folders ---- */
@@ -92,23 +92,24 @@ static void expect_receive(struct rop_fixture *f, const char *class, uint64_t fi
     CODE(done, ecNone);
     const struct RopGetReceiveFolderResponse *r = done.response;
     assert_int_equal(r->FolderId, fid);
-    assert_true(strcasecmp(r->ExplicitMessageClass, explicit_class) == 0);     /* R1225 */
+    assert_true(strcasecmp(r->ExplicitMessageClass, explicit_class) == 0); /* R1225 */
 }
 
 static void a_message_class_goes_where_its_longest_prefix_says(void **state)
 {
     struct rop_fixture *f = *state;
-    expect_receive(f, "IPM.Note.Special", STORE_FID(SPECIAL_INBOX), "IPM");    /* R782, R847 */
+    expect_receive(f, "IPM.Note.Special", STORE_FID(SPECIAL_INBOX), "IPM"); /* R782, R847 */
     expect_receive(f, "ipc.odd", STORE_FID(SPECIAL_ROOT), "IPC");
     expect_receive(f, "REPORT.IPM.Note.NDR", STORE_FID(SPECIAL_INBOX), "Report.IPM");
-    expect_receive(f, "Other", STORE_FID(SPECIAL_INBOX), "");                  /* R852, R1223 */
+    expect_receive(f, "Other", STORE_FID(SPECIAL_INBOX), ""); /* R852, R1223 */
     CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = STORE_FID(SPECIAL_OUTBOX), .MessageClass = "IPM.Note"), ecNone);
-    expect_receive(f, "IPM.Note.Special", STORE_FID(SPECIAL_OUTBOX), "IPM.Note");          /* R59754 */
+    expect_receive(f, "IPM.Note.Special", STORE_FID(SPECIAL_OUTBOX), "IPM.Note"); /* R59754 */
     expect_receive(f, "IPM.Notebook", STORE_FID(SPECIAL_INBOX), "IPM");
-    CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = STORE_FID(SPECIAL_SENT_ITEMS), .MessageClass = "ipm.note"), ecNone);
-    expect_receive(f, "IPM.Note", STORE_FID(SPECIAL_SENT_ITEMS), "IPM.Note");  /* R1235 */
+    CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = STORE_FID(SPECIAL_SENT_ITEMS), .MessageClass = "ipm.note"),
+         ecNone);
+    expect_receive(f, "IPM.Note", STORE_FID(SPECIAL_SENT_ITEMS), "IPM.Note"); /* R1235 */
     CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = 0, .MessageClass = "IPM.NOTE"), ecNone);
-    expect_receive(f, "IPM.Note", STORE_FID(SPECIAL_INBOX), "IPM");            /* R864 */
+    expect_receive(f, "IPM.Note", STORE_FID(SPECIAL_INBOX), "IPM"); /* R864 */
 }
 
 static void a_message_class_that_is_none_is_ecInvalidParam(void **state)
@@ -120,9 +121,9 @@ static void a_message_class_that_is_none_is_ecInvalidParam(void **state)
     longest[254] = 'x';
     const char *const wrong[] = { ".IPM", "IPM.", "IPM..Note", "IPM.\tNote", "IPM.\xC3\xA9", longest };
     for (size_t i = 0; i < COUNTOF(wrong); i++) {
-        CODE(RUN(f, GetReceiveFolder, f->logon, .MessageClass = wrong[i]), ecInvalidParam);        /* R59785 */
+        CODE(RUN(f, GetReceiveFolder, f->logon, .MessageClass = wrong[i]), ecInvalidParam); /* R59785 */
         CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = STORE_FID(SPECIAL_INBOX), .MessageClass = wrong[i]),
-             ecInvalidParam);                                                  /* R858 */
+             ecInvalidParam); /* R858 */
     }
 }
 
@@ -130,9 +131,9 @@ static void the_classes_of_mail_stay_where_they_are(void **state)
 {
     struct rop_fixture *f = *state;
     const uint64_t outbox = STORE_FID(SPECIAL_OUTBOX);
-    CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = outbox, .MessageClass = "ipm"), ecAccessDenied);   /* R859 */
+    CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = outbox, .MessageClass = "ipm"), ecAccessDenied); /* R859 */
     CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = outbox, .MessageClass = "Report.IPM"), ecAccessDenied);
-    CODE(RUN(f, SetReceiveFolder, f->logon, .MessageClass = ""), ecError);     /* R860 */
+    CODE(RUN(f, SetReceiveFolder, f->logon, .MessageClass = ""), ecError); /* R860 */
     CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = store_id(0x4711), .MessageClass = "IPM.Odd"), ecNotFound);
     CODE(RUN(f, GetReceiveFolder, rop_folder(f, outbox), .MessageClass = "IPM"), ecNotSupported);
 }
@@ -144,10 +145,10 @@ static void the_receive_folder_table_has_every_class_with_its_folder_and_time(vo
     const struct rop_done done = RUN_ROWS(f, GetReceiveFolderTable, f->logon, columns);
     CODE(done, ecNone);
     const struct RopGetReceiveFolderTableResponse *r = done.response;
-    assert_int_equal(r->RowCount, 4);                                          /* R782, R876 */
+    assert_int_equal(r->RowCount, 4); /* R782, R876 */
     bool ipc = false;
     for (unsigned i = 0; i < r->RowCount; i++) {
-        const struct prop *v = r->Rows[i].values;                              /* R870, R872, R873 */
+        const struct prop *v = r->Rows[i].values; /* R870, R872, R873 */
         ipc |= strcasecmp(v[1].str, "IPC") == 0 && v[0].u64 == STORE_FID(SPECIAL_ROOT);
         assert_true(v[2].u64 > filetime_of_unix(1700000000));
     }
@@ -182,15 +183,17 @@ static void a_replica_that_is_not_known_gets_an_id_that_stays(void **state)
     assert_int_not_equal(ids[0] & 0xFFFF, STORE_REPLICA_ID);
     const struct rop_done back = RUN(f, LongTermIdFromId, f->logon, .ObjectId = ids[0]);
     CODE(back, ecNone);
-    assert_true(guid_equal(((const struct RopLongTermIdFromIdResponse *)back.response)->LongTermId.DatabaseGuid, id.DatabaseGuid));
+    assert_true(guid_equal(((const struct RopLongTermIdFromIdResponse *)back.response)->LongTermId.DatabaseGuid,
+                           id.DatabaseGuid));
 }
 
 static void ids_of_nothing_are_refused(void **state)
 {
     struct rop_fixture *f = *state;
-    const struct LongTermId no_guid = { .GlobalCounter = { 0, 0, 0, 0, 0, 1 } }, no_counter = { .DatabaseGuid = PS_MAPI };
+    const struct LongTermId no_guid = { .GlobalCounter = { 0, 0, 0, 0, 0, 1 } },
+                            no_counter = { .DatabaseGuid = PS_MAPI };
     CODE(RUN(f, LongTermIdFromId, f->logon, .ObjectId = 0), ecNotFound);
-    CODE(RUN(f, LongTermIdFromId, f->logon, .ObjectId = 0x0102030405060077), ecNotFound);      /* replica 0x77 */
+    CODE(RUN(f, LongTermIdFromId, f->logon, .ObjectId = 0x0102030405060077), ecNotFound); /* replica 0x77 */
     CODE(RUN(f, IdFromLongTermId, f->logon, .LongTermId = no_guid), ecInvalidParam);
     CODE(RUN(f, IdFromLongTermId, f->logon, .LongTermId = no_counter), ecInvalidParam);
 }
@@ -198,11 +201,11 @@ static void ids_of_nothing_are_refused(void **state)
 static void what_speaks_of_public_folders_says_that_there_are_none(void **state)
 {
     struct rop_fixture *f = *state;
-    CODE(RUN(f, GetStoreState, f->logon), ecNotImplemented);                   /* R882 */
-    CODE(RUN(f, GetOwningServers, f->logon, .FolderId = STORE_FID(SPECIAL_INBOX)), ecNotSupported);    /* R892 */
+    CODE(RUN(f, GetStoreState, f->logon), ecNotImplemented);                                        /* R882 */
+    CODE(RUN(f, GetOwningServers, f->logon, .FolderId = STORE_FID(SPECIAL_INBOX)), ecNotSupported); /* R892 */
     const struct rop_done done = RUN(f, PublicFolderIsGhosted, f->logon, .FolderId = STORE_FID(SPECIAL_INBOX));
     CODE(done, ecNone);
-    assert_false(((const struct RopPublicFolderIsGhostedResponse *)done.response)->IsGhosted);         /* R917 */
+    assert_false(((const struct RopPublicFolderIsGhostedResponse *)done.response)->IsGhosted); /* R917 */
 }
 
 int main(void)

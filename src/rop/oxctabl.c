@@ -7,7 +7,7 @@ enum { TBLSTAT_COMPLETE = 0x00 };
 enum { QUERY_NO_ADVANCE = 0x01 };
 enum { FIND_BACKWARD = 0x01 };
 enum { BOOKMARK_CUSTOM = 3 };
-#define ROW_COUNTS 3u                    /* Origin and RowCount before the rows of RopQueryRows */
+#define ROW_COUNTS 3u /* Origin and RowCount before the rows of RopQueryRows */
 
 /* [MS-OXCTABL] 3.2.5.2: nothing can be read before a successful RopSetColumns. */
 static enum ec need_columns(struct rop_call *call)
@@ -46,13 +46,14 @@ enum ec rop_SortTable(struct rop_call *call, const struct RopSortTableRequest *r
     if (request->ExpandedCount > request->CategoryCount || request->CategoryCount > request->SortOrderCount)
         return ecInvalidParam;
     if (request->CategoryCount)
-        return ecTooComplex;             /* categories: a client falls back to its own grouping */
+        return ecTooComplex; /* categories: a client falls back to its own grouping */
     response->TableStatus = TBLSTAT_COMPLETE;
     return store_table_sort(call->object->table, request->SortOrders, request->SortOrderCount);
 }
 
 /* [MS-OXCTABL] 3.2.5.4 */
-enum ec rop_Restrict(struct rop_call *call, const struct RopRestrictRequest *request, struct RopRestrictResponse *response)
+enum ec rop_Restrict(struct rop_call *call, const struct RopRestrictRequest *request,
+                     struct RopRestrictResponse *response)
 {
     response->TableStatus = TBLSTAT_COMPLETE;
     return store_table_restrict(call->object->table, request->RestrictionData);
@@ -123,7 +124,8 @@ enum ec rop_Abort(struct rop_call *call, const struct RopAbortRequest *request, 
 }
 
 /* [MS-OXCTABL] 3.2.5.7 */
-enum ec rop_GetStatus(struct rop_call *call, const struct RopGetStatusRequest *request, struct RopGetStatusResponse *response)
+enum ec rop_GetStatus(struct rop_call *call, const struct RopGetStatusRequest *request,
+                      struct RopGetStatusResponse *response)
 {
     (void)call, (void)request;
     response->TableStatus = TBLSTAT_COMPLETE;

@@ -4,9 +4,13 @@
 
 static uint32_t message(struct rop_fixture *f, bool with_recipient)
 {
-    const uint32_t m = RUN(f, CreateMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_OUTBOX)).handle;
-    const struct ModifyRecipientRow row = { .RecipientType = 1, .RecipientRowSize = 1,
-        .RecipientRow = { .RecipientFlags = 0x021B, .EmailAddress = "ann@example.com", .DisplayName = "Ann" } };
+    const uint32_t m =
+        RUN(f, CreateMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_OUTBOX)).handle;
+    const struct ModifyRecipientRow row = {
+        .RecipientType = 1,
+        .RecipientRowSize = 1,
+        .RecipientRow = { .RecipientFlags = 0x021B, .EmailAddress = "ann@example.com", .DisplayName = "Ann" }
+    };
     rop_set(f, m, P_STR(PidTagSubject, "to Ann"));
     if (with_recipient)
         CODE(RUN(f, ModifyRecipients, m, .RowCount = 1, .RecipientRows = &row), ecNone);
@@ -33,7 +37,8 @@ static void associated_content_is_not_sent(void **state)
 {
     struct rop_fixture *f = *state;
     const uint32_t m = RUN(f, CreateMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_INBOX),
-                           .AssociatedFlag = true).handle;
+                           .AssociatedFlag = true)
+                           .handle;
     CODE(RUN(f, SubmitMessage, m), ecAccessDenied);
     assert_int_equal(f->submitted, 0);
 }

@@ -2,12 +2,14 @@
 #include "rop/recipient_row.h"
 
 /* [MS-OXCDATA] 2.8.3.1 */
+/* clang-format off */
 enum {
-    ROW_X500DN = 0x0001, ROW_MSMAIL = 0x0002, ROW_SMTP = 0x0003, ROW_FAX = 0x0004, ROW_PROFS = 0x0005, ROW_LIST1 = 0x0006,
-    ROW_LIST2 = 0x0007, ROW_TYPE = 0x0007, ROW_EMAIL = 0x0008, ROW_NAME = 0x0010,
+    ROW_X500DN = 0x0001, ROW_MSMAIL = 0x0002, ROW_SMTP = 0x0003, ROW_FAX = 0x0004, ROW_PROFS = 0x0005,
+    ROW_LIST1 = 0x0006, ROW_LIST2 = 0x0007, ROW_TYPE = 0x0007, ROW_EMAIL = 0x0008, ROW_NAME = 0x0010,
     ROW_TRANSMITTABLE = 0x0020, ROW_TRANSMITTABLE_SAME = 0x0040, ROW_ELSEWHERE = 0x0080, ROW_NO_RICH_TEXT = 0x0100,
     ROW_UNICODE = 0x0200, ROW_SIMPLE = 0x0400, ROW_OTHER_TYPE = 0x8000,
 };
+/* clang-format on */
 
 /* So many columns fit into every answer; a message whose recipients have more shows the first. */
 #define COLUMNS_MAX 1000u
@@ -50,7 +52,8 @@ static const char *text_of(const struct store_recipient *r, uint32_t tag)
     return p ? p->str : NULL;
 }
 
-static struct props column_values(TALLOC_CTX *arena, const struct store_recipient *r, const uint32_t *columns, uint16_t count)
+static struct props column_values(TALLOC_CTX *arena, const struct store_recipient *r, const uint32_t *columns,
+                                  uint16_t count)
 {
     struct prop *values = talloc_array(arena, struct prop, MAX(count, 1));
     for (uint16_t i = 0; i < count; i++) {
@@ -117,7 +120,8 @@ static void put_address(struct RecipientRow *row, const struct store_recipient *
     }
 }
 
-struct RecipientRow recipient_row(TALLOC_CTX *arena, const struct store_recipient *r, const uint32_t *columns, uint16_t count)
+struct RecipientRow recipient_row(TALLOC_CTX *arena, const struct store_recipient *r, const uint32_t *columns,
+                                  uint16_t count)
 {
     struct RecipientRow row = { .RecipientFlags = ROW_UNICODE };
     put_address(&row, r);
@@ -128,7 +132,8 @@ struct RecipientRow recipient_row(TALLOC_CTX *arena, const struct store_recipien
     row.RecipientFlags |= row.SimpleDisplayName ? ROW_SIMPLE : 0;
     if (row.TransmittableDisplayName)
         row.RecipientFlags |= row.DisplayName && strcmp(row.DisplayName, row.TransmittableDisplayName) == 0
-                                  ? ROW_TRANSMITTABLE_SAME : ROW_TRANSMITTABLE;
+                                  ? ROW_TRANSMITTABLE_SAME
+                                  : ROW_TRANSMITTABLE;
     const struct prop *rich = value_of(r, PidTagSendRichInfo), *elsewhere = value_of(r, PidTagResponsibility);
     row.RecipientFlags |= rich && !rich->b ? ROW_NO_RICH_TEXT : 0;
     row.RecipientFlags |= elsewhere && elsewhere->b ? ROW_ELSEWHERE : 0;
@@ -144,8 +149,8 @@ struct list {
     uint32_t count;
 };
 
-/* The first to say something wins: the row's own fields come before its columns.  Text has one type in the store, so that
- * it shows whichever column another recipient brings. */
+/* The first to say something wins: the row's own fields come before its columns.  Text has one type in the store, so
+ * that it shows whichever column another recipient brings. */
 static void add(struct list *l, struct prop p)
 {
     if (PROP_TYPE(p.tag) == PtypString8)
@@ -179,19 +184,14 @@ static void add_type(struct list *l, const struct RecipientRow *row)
 static void add_address(struct list *l, const struct RecipientRow *row)
 {
     switch (row->RecipientFlags & ROW_TYPE) {
-    case ROW_X500DN:                       /* AddressPrefixUsed: our DnPrefix is empty */
+    case ROW_X500DN: /* AddressPrefixUsed: our DnPrefix is empty */
         add_text(l, PidTagAddressType, "EX");
         add_text(l, PidTagEmailAddress, row->X500DN);
         add(l, P_I32(PidTagDisplayType, row->DisplayType));
         break;
-    case ROW_LIST1:
-        add_list(l, row->EntryId1, row->SearchKey1);
-        break;
-    case ROW_LIST2:
-        add_list(l, row->EntryId2, row->SearchKey2);
-        break;
-    default:
-        add_type(l, row);
+    case ROW_LIST1: add_list(l, row->EntryId1, row->SearchKey1); break;
+    case ROW_LIST2: add_list(l, row->EntryId2, row->SearchKey2); break;
+    default: add_type(l, row);
     }
     add_text(l, PidTagEmailAddress, row->EmailAddress);
 }

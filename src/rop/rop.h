@@ -27,17 +27,17 @@ enum ec rop_execute(TALLOC_CTX *arena, const struct rop_services *, struct sessi
 
 /* ---- what a handler sees ---- */
 struct rop_call {
-    TALLOC_CTX *arena;               /* the request's */
+    TALLOC_CTX *arena; /* the request's */
     const struct rop_services *services;
     struct session *session;
-    struct logon *logon;             /* NULL in RopLogon alone */
-    struct store *store;             /* the logon's, locked; of the object where there are two */
-    struct object *object;           /* what the input handle stands for */
-    struct object *destination;      /* ROPs with two handles: the other one; else NULL */
+    struct logon *logon;        /* NULL in RopLogon alone */
+    struct store *store;        /* the logon's, locked; of the object where there are two */
+    struct object *object;      /* what the input handle stands for */
+    struct object *destination; /* ROPs with two handles: the other one; else NULL */
     uint8_t logon_id;
-    uint8_t index;                   /* of the input handle, which RopSaveChangesMessage answers */
-    unsigned codepage;               /* of 8-bit text in the response */
-    size_t room;                     /* bytes that the response's own fields may take */
+    uint8_t index;     /* of the input handle, which RopSaveChangesMessage answers */
+    unsigned codepage; /* of 8-bit text in the response */
+    size_t room;       /* bytes that the response's own fields may take */
     /* A handler that opens something leaves it here; the dispatcher gives out its handle. */
     struct object *opened;
     /* Columns of the rows in the response, and the rows themselves where they have been written already. */
