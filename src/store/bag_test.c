@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <stdlib.h>
 
 #include "store/bag.h"
@@ -198,6 +199,65 @@ static void who_writes_into_a_shared_spool_gets_a_copy(void **state)
     assert_int_equal(got, 0);
 }
 
+static unsigned open_files(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static void all_spools_together_take_one_file(void **state)
+{
+    enum { SPOOLS = 300, SIZE = 100000 };
+    (void)state;
+    const unsigned before = open_files();
+    struct spool *spools[SPOOLS];
+    for (unsigned i = 0; i < SPOOLS; i++) {
+        spools[i] = spool_new(arena);
+        assert_int_equal(spool_resize(spools[i], SIZE), ecNone);
+        assert_int_equal(spool_write(spools[i], SIZE - 10, BLOB_OF(&i, sizeof i)), ecNone);
+    }
+    assert_in_range(open_files(), before, before + 1);
+    for (unsigned i = 0; i < SPOOLS; i++) {
+        unsigned there;
+        size_t got;
+        assert_int_equal(spool_read(spools[i], SIZE - 10, &there, sizeof there, &got), ecNone);
+        assert_int_equal(there, i);
+        talloc_free(spools[i]);
+    }
+    assert_int_equal(open_files(), before);
+}
+
+/* Nobody reads what another one has written. */
+static void a_block_that_is_used_again_is_clean(void **state)
+{
+    enum { SIZE = 300000 };
+    (void)state;
+    uint8_t *secret = talloc_size(arena, SIZE), *clean = talloc_zero_size(arena, SIZE);
+    memset(secret, 's', SIZE);
+    struct spool *keeper = spool_new(arena);
+    assert_int_equal(spool_write(keeper, 0, BLOB_OF(secret, SIZE)), ecNone);
+    for (unsigned i = 0; i < 20; i++) {
+        struct spool *first = spool_new(arena), *second;
+        struct blob all;
+        assert_int_equal(spool_write(first, 0, BLOB_OF(secret, SIZE)), ecNone);
+        if (i % 2)
+            assert_int_equal(spool_resize(first, 70000), ecNone);
+        talloc_free(first);
+        second = spool_new(arena);
+        assert_int_equal(spool_resize(second, SIZE), ecNone);
+        for (size_t at = 1000; at < SIZE; at += 65536)
+            assert_int_equal(spool_write(second, at, BLOB_OF("\0", 1)), ecNone);
+        assert_int_equal(spool_all(arena, second, &all), ecNone);
+        assert_memory_equal(all.data, clean, SIZE);
+        talloc_free(second);
+    }
+}
+
 static void a_folder_that_is_missing_for_the_file_is_an_error(void **state)
 {
     (void)state;
@@ -225,6 +285,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(noise_is_never_read_past_its_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_spool_holds_bytes_in_memory_and_in_a_file, setup, teardown),
         cmocka_unit_test_setup_teardown(who_writes_into_a_shared_spool_gets_a_copy, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_spools_together_take_one_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_block_that_is_used_again_is_clean, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_is_missing_for_the_file_is_an_error, setup, teardown),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

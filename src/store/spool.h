@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/spool.h: bytes of any number that are not stored yet: in memory while they are few, then in a file without a
- * name, which the kernel removes with the process. */
+/* store/spool.h: bytes of any number that are not stored yet: in memory while they are few, then in blocks of one file
+ * without a name, which the kernel removes with the process.  What was not written reads as zeros and takes no place. */
 #pragma once
 #include "base/base.h"
 
