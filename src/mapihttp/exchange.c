@@ -6,6 +6,7 @@
 #include "mapihttp/internal.h"
 
 enum { CREATES = 1, ENDS = 2, SEQUENCED = 4 };
+enum { RESPONSE_MAX = 4 << 20 };         /* bytes of a body: a page of a table is a hundredth of it */
 
 /* clang-format off */
 static const char *const code_texts[] = {
@@ -249,7 +250,9 @@ static enum response_code run_type(struct mapihttp_call *c, const struct request
     buf_init(&bytes, c->arena);
     struct wire_out out = wire_out(&bytes);
     out.flavour = in.flavour;
-    wire_put(&out, type->response, response);
+    out.limit = RESPONSE_MAX;
+    if (!wire_put(&out, type->response, response))
+        return CODE_INVALID_RESPONSE;
     *body = buf_blob(&bytes);
     return CODE_SUCCESS;
 }

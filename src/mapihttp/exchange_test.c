@@ -957,6 +957,35 @@ static void the_address_book_has_contexts_of_its_own(void **state)
     assert_int_equal(ASK_NSPI(w, .type = "QueryRows").code, 13);
 }
 
+/* A few kilobytes ask for a hundred rows of a thousand columns, each of which stands for all addresses of a person. */
+static void an_answer_without_end_is_an_error_and_the_context_stays(void **state)
+{
+    struct world *w = world(state);
+    const struct reply bind = ASK_NSPI(w, .type = "Bind", .body = BODY_NSPI(w, BindRequest, .Flags = 0));
+    uint32_t ids[100], tags[1000];
+    for (unsigned i = 0; i < COUNTOF(ids); i++)
+        ids[i] = w->f->alice->minimal_id;
+    for (unsigned i = 0; i < COUNTOF(tags); i++)
+        tags[i] = PidTagAddressBookProxyAddresses;
+    const struct QueryRowsRequest request = {
+        .HasState = true,
+        .State = { .CodePage = 1252 },
+        .ExplicitTableCount = COUNTOF(ids),
+        .ExplicitTable = ids,
+        .RowCount = COUNTOF(ids),
+        .HasColumns = true,
+        .Columns = { COUNTOF(tags), tags },
+    };
+    const struct blob body = encode(w, &QueryRowsRequest_wire, &request, WIRE_NSPI);
+    const struct reply asked =
+        ASK_NSPI(w, .type = "QueryRows", .context = bind.context, .sequence = bind.sequence, .body = body);
+    assert_int_equal(asked.code, 17);
+    assert_int_equal(ASK_NSPI(w, .type = "Unbind", .context = bind.context, .sequence = asked.sequence,
+                              .body = BODY_NSPI(w, UnbindRequest, .Reserved = 0))
+                         .code,
+                     0);
+}
+
 static void a_bind_that_fails_begins_nothing(void **state)
 {
     struct world *w = world(state);
@@ -1055,6 +1084,7 @@ int main(void)
         ROP_TEST(a_wait_without_a_body_is_invalid),
         ROP_TEST(many_clients_hear_of_every_message),
         ROP_TEST(the_address_book_has_contexts_of_its_own),
+        ROP_TEST(an_answer_without_end_is_an_error_and_the_context_stays),
         ROP_TEST(a_bind_that_fails_begins_nothing),
         ROP_TEST(every_function_of_the_address_book_is_reached_by_its_name),
     };
