@@ -13,6 +13,7 @@
 
 enum {
     INPUT_BYTES = 64 << 10, /* of what a client sends ahead of its answer */
+    OUTPUT_BYTES = 64 << 10, /* of what it has not read yet: with more of it, its next request waits */
     DRAIN_BYTES = 1 << 20,  /* of a refused body that are read away to keep the connection */
     ARENA_BYTES = 8 << 10,
     PROGRESS_BYTES = 4 << 10,  /* so much of a body renews the client's time */
@@ -273,10 +274,18 @@ static void refuse(struct connection *c, unsigned status, const char *why)
     finish(c);
 }
 
+static size_t unread(const struct connection *c)
+{
+    return evbuffer_get_length(bufferevent_get_output(c->socket));
+}
+
+/* A client that still reads its last answer is not idle; one that does not is the business of write_ms. */
 static void too_late(struct connection *c)
 {
     if (c->incoming)
         refuse(c, 408, "the request did not come in time");
+    else if (unread(c))
+        arm(c, config_of(c)->keep_alive_ms);
     else
         connection_close(c);
 }
@@ -439,12 +448,19 @@ static void take_away(struct connection *c, struct blob *in)
     *in = (struct blob){ 0 };
 }
 
+/* A request is begun only by a client that reads its answers. */
+static bool can_take(const struct connection *c)
+{
+    const bool begins = c->state == &reading_head && !c->incoming;
+    return c->state->take && !(begins && unread(c) > OUTPUT_BYTES);
+}
+
 /* Eats what can be eaten.  The caller may have closed the connection while it was busy; it is freed here then. */
 static void connection_input(struct connection *c)
 {
     struct evbuffer_iovec first;
     c->busy = true;
-    while (!c->closed && c->state->take && evbuffer_peek(bufferevent_get_input(c->socket), -1, NULL, &first, 1) > 0 &&
+    while (!c->closed && can_take(c) && evbuffer_peek(bufferevent_get_input(c->socket), -1, NULL, &first, 1) > 0 &&
            first.iov_len) {
         struct blob in = { first.iov_base, first.iov_len };
         c->state->take(c, &in);
@@ -454,7 +470,7 @@ static void connection_input(struct connection *c)
     c->busy = false;
     if (c->closed)
         free(c);
-    else if (c->peer_closed && c->state->take && c->state != &lingering)
+    else if (c->peer_closed && can_take(c) && c->state != &lingering)
         finish(c); /* it will not send the rest */
 }
 
@@ -469,8 +485,12 @@ static void on_readable(struct bufferevent *socket, void *arg)
 static void on_written(struct bufferevent *socket, void *arg)
 {
     struct connection *c = arg;
-    if (c->state == &lingering && evbuffer_get_length(bufferevent_get_output(socket)) == 0)
+    if (evbuffer_get_length(bufferevent_get_output(socket)) != 0)
+        return;
+    if (c->state == &lingering)
         half_close(c);
+    else if (c->state == &reading_head && !c->incoming)
+        connection_input(c); /* a request that waited */
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

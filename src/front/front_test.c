@@ -1065,6 +1065,52 @@ static void a_large_answer_arrives_whole(void **state)
     }
 }
 
+/* Or a client that asks without reading would fill the memory with answers.  One I/O thread and one worker: each time
+ * that the other client has its answer, the first one's next request had its turn. */
+static void an_answer_that_is_not_read_holds_the_next_request_back(void **state)
+{
+    enum { ASKED = 5 };
+    (void)state;
+    config.io_threads = config.workers = 1;
+    open_front();
+    for (int tls = 0; tls < 2; tls++) {
+        struct client *client = client_new(tls), *other = client_new(tls);
+        for (unsigned i = 0; i < ASKED; i++)
+            say_get(client, "/big");
+        wait_for(&bell);
+        for (unsigned i = 0; i < 2 * ASKED; i++) {
+            say_post(other, "/open", "", "hello");
+            assert_int_equal(hear(other).status, 200);
+        }
+        pthread_mutex_lock(&lock);
+        assert_int_equal(bell, 0);
+        pthread_mutex_unlock(&lock);
+        for (unsigned i = 0; i < ASKED; i++) {
+            assert_int_equal(hear(client).body_size, 32 << 20);
+            client->heard.size -= client->used;
+            memmove(client->heard.data, client->heard.data + client->used, client->heard.size);
+            client->used = 0;
+        }
+        for (unsigned i = 1; i < ASKED; i++)
+            wait_for(&bell);
+    }
+}
+
+/* The time between two requests begins when the answer has been read. */
+static void an_answer_may_be_read_more_slowly_than_an_idle_client_is_kept(void **state)
+{
+    (void)state;
+    config.keep_alive_ms = 20;
+    open_front();
+    struct client *client = client_new(false), *other = client_new(false);
+    say_get(client, "/big");
+    wait_for(&bell);
+    say_post(other, "/open", "", "hello"); /* and is left idle, which takes the time */
+    assert_int_equal(hear(other).status, 200);
+    assert_true(hear_end(other));
+    assert_int_equal(hear(client).body_size, 32 << 20);
+}
+
 static void when_bodies_fill_the_memory_allowed_new_ones_get_503(void **state)
 {
     (void)state;
@@ -1526,6 +1572,8 @@ int main(void)
         TEST(slow_clients_lose_their_connection),
         TEST(a_client_that_does_not_read_loses_its_connection),
         TEST(a_large_answer_arrives_whole),
+        TEST(an_answer_that_is_not_read_holds_the_next_request_back),
+        TEST(an_answer_may_be_read_more_slowly_than_an_idle_client_is_kept),
         TEST(when_bodies_fill_the_memory_allowed_new_ones_get_503),
         TEST(beyond_the_limit_a_client_waits_for_a_place),
         TEST(a_port_in_use_is_named),
