@@ -80,6 +80,15 @@ double side_rate(const struct side *side)
     return median(side->per_second);
 }
 
+/* 1: each yard is as fast as it usually is, or faster. */
+static double present_speed(const struct yard yards[], unsigned count, unsigned round)
+{
+    double speed = 1;
+    for (unsigned i = 0; i < count; i++)
+        speed = MIN(speed, yards[i].side->per_second[round] / yards[i].usual);
+    return speed;
+}
+
 static double side_ratio(const struct side *a, const struct side *b)
 {
     double ratios[ROUNDS];
@@ -123,5 +132,20 @@ void print_beside(const char *what, const struct side *side, const char *other_w
     TALLOC_CTX *arena = talloc_new(NULL);
     print_line(what, with_commas(arena, side_rate(side), "/s"), side_ratio(side, other),
                talloc_asprintf(arena, "%s %s", other_what, with_commas(arena, side_rate(other), "/s")), limit);
+    talloc_free(arena);
+}
+
+void print_wanted(const char *what, const struct side *side, double wanted, const struct yard yards[], unsigned count)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    double ratios[ROUNDS], speeds[ROUNDS];
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        speeds[i] = present_speed(yards, count, i);
+        ratios[i] = side->per_second[i] / (wanted * speeds[i]);
+    }
+    print_line(what, with_commas(arena, side_rate(side), "/s"), median(ratios),
+               talloc_asprintf(arena, "wanted %s, now %s", with_commas(arena, wanted, "/s"),
+                               with_commas(arena, wanted * median(speeds), "/s")),
+               AT_LEAST(1));
     talloc_free(arena);
 }

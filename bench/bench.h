@@ -43,4 +43,11 @@ void print_title(const char *title);
 void print_line(const char *what, const char *figure, double ratio, const char *beside, struct limit);
 void print_beside(const char *what, const struct side *, const char *other_what, const struct side *other,
                   struct limit);
+/* A rate beside the one that is wanted on a machine where `yard` runs at its usual rate.  On a slower one, or a busy one,
+ * less is wanted in proportion, round by round; where there are two yards, the slower counts. */
+struct yard {
+    const struct side *side;
+    double usual;
+};
+void print_wanted(const char *what, const struct side *, double wanted, const struct yard yards[], unsigned count);
 const char *with_commas(TALLOC_CTX *, double, const char *unit); /* "12,345/s", "17.4 KB" */

@@ -105,8 +105,10 @@ static void measure_pages(struct house *h, struct bare *bare)
                             { .what = "large", .step = run_next, .arg = &large },
                             { .what = "SQLite", .step = bare_page, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
-    print_beside("first page (50 rows) of 1,000 messages", &sides[0], BARE_PAGES, &sides[2], WANTED_PER_PAGE(1310));
-    print_beside("first page (50 rows) of 100,000 messages", &sides[1], BARE_PAGES, &sides[2], WANTED_PER_PAGE(1310));
+    const struct yard pages = { &sides[2], USUAL_PAGES };
+    print_wanted("first page (50 rows) of 1,000 messages", &sides[0], 1310, &pages, 1);
+    print_wanted("first page (50 rows) of 100,000 messages", &sides[1], 1310, &pages, 1);
+    print_beside("  the same", &sides[1], "SQLite pages of the rows", &sides[2], NO_LIMIT);
     print_beside("  the same, level?", &sides[1], "of 1,000 messages", &sides[0], AT_LEAST(0.9));
 }
 
@@ -127,8 +129,9 @@ static void measure_messages(struct house *h, const struct mails *mails, struct 
                             { .what = "saves", .step = run_next, .arg = &saves },
                             { .what = "SQLite commits", .step = bare_commit, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
-    print_beside("messages opened, with body", &sides[0], BARE_PAGES, &sides[1], WANTED_PER_PAGE(4650));
-    print_beside("messages saved", &sides[2], bare_commits(bare), &sides[3], WANTED_PER_COMMIT(2400));
+    print_wanted("messages opened, with body", &sides[0], 4650, &(struct yard){ &sides[1], USUAL_PAGES }, 1);
+    print_wanted("messages saved", &sides[2], 2400, &(struct yard){ &sides[3], USUAL_COMMITS }, 1);
+    print_beside("  the same", &sides[2], bare_commits(bare), &sides[3], NO_LIMIT);
 }
 
 int main(int argc, char **argv)

@@ -8,6 +8,9 @@
 
 #include "client/mail.h"
 
+/* Of healthcheck.htm, by this client, on the machines that the wanted rates were set for when nothing else runs there. */
+#define USUAL_ANSWERS 16000
+
 struct user {
     struct client *client;
     uint32_t logon, folder; /* handles */
@@ -117,17 +120,18 @@ static void measure_round_trips(TALLOC_CTX *arena, struct client *known, const c
     print_beside(talloc_asprintf(arena, "light Execute, %s", what), &sides[0], "healthcheck.htm", &sides[1], NO_LIMIT);
 }
 
-static void measure_pages(TALLOC_CTX *arena, struct client *known, const char *listener, struct bare *bare)
+static void measure_pages(TALLOC_CTX *arena, struct client *known, const char *listener)
 {
     struct user *small = user_new(arena, listener, known), *large = user_new(arena, listener, known);
     add_scene(small, scene_page(small, small->logon, folder_named(small, SMALL_FOLDER)));
     add_scene(large, scene_page(large, large->logon, folder_named(large, LARGE_FOLDER)));
     struct side sides[] = { { .what = "small", .step = scene_step, .arg = small },
                             { .what = "large", .step = scene_step, .arg = large },
-                            { .what = "SQLite", .step = bare_page, .arg = bare } };
+                            { .what = "bare", .step = bare_step, .arg = small } };
     take_turns(sides, COUNTOF(sides));
-    print_beside("first page (50 rows) of 1,000 messages", &sides[0], BARE_PAGES, &sides[2], WANTED_PER_PAGE(1310));
-    print_beside("first page (50 rows) of 100,000 messages", &sides[1], BARE_PAGES, &sides[2], WANTED_PER_PAGE(1310));
+    const struct yard answers = { &sides[2], USUAL_ANSWERS };
+    print_wanted("first page (50 rows) of 1,000 messages", &sides[0], 1310, &answers, 1);
+    print_wanted("first page (50 rows) of 100,000 messages", &sides[1], 1310, &answers, 1);
     print_beside("  the same, level?", &sides[1], "of 1,000 messages", &sides[0], AT_LEAST(0.9));
 }
 
@@ -146,12 +150,14 @@ static void measure_messages(TALLOC_CTX *arena, struct client *known, const char
     for (uint32_t i = 0; i < PAGE_ROWS; i++)
         add_scene(saves, scene_save(saves, saves->logon, drafts, mails, i));
     struct side sides[] = { { .what = "opens", .step = scene_step, .arg = opens },
-                            { .what = "SQLite pages", .step = bare_page, .arg = bare },
                             { .what = "saves", .step = scene_step, .arg = saves },
+                            { .what = "bare", .step = bare_step, .arg = opens },
                             { .what = "SQLite commits", .step = bare_commit, .arg = bare } };
     take_turns(sides, COUNTOF(sides));
-    print_beside("messages opened, with body", &sides[0], BARE_PAGES, &sides[1], WANTED_PER_PAGE(4650));
-    print_beside("messages saved", &sides[2], bare_commits(bare), &sides[3], WANTED_PER_COMMIT(2400));
+    const struct yard yards[] = { { &sides[2], USUAL_ANSWERS }, { &sides[3], USUAL_COMMITS } };
+    print_wanted("messages opened, with body", &sides[0], 4650, yards, 1);
+    print_wanted("messages saved", &sides[1], 2400, yards, 2);
+    print_beside("  the same", &sides[1], bare_commits(bare), &sides[3], NO_LIMIT);
 }
 
 int main(int argc, char **argv)
@@ -166,7 +172,7 @@ int main(int argc, char **argv)
     print_title("Over the network: one client of the whole server");
     measure_round_trips(arena, known, argv[2], "plain HTTP");
     measure_round_trips(arena, known, argv[3], "TLS");
-    measure_pages(arena, known, argv[2], bare);
+    measure_pages(arena, known, argv[2]);
     measure_messages(arena, known, argv[2], bare, argv[5]);
     talloc_free(arena);
     return 0;
