@@ -54,7 +54,7 @@ static enum ec write_stream(struct rop_call *call, struct blob data, uint16_t *w
     return ec;
 }
 
-/* [MS-OXCPRPT] 3.2.5.13: a part of the bytes alone is ecTooBig */
+/* [MS-OXCPRPT] 3.2.5.13: all of the bytes or ecTooBig */
 enum ec rop_WriteStream(struct rop_call *call, const struct RopWriteStreamRequest *request,
                         struct RopWriteStreamResponse *response)
 {

@@ -440,7 +440,7 @@ static void a_stream_writes_and_reads_in_pieces(void **state)
     OK(store_stream_read(f->arena, s, 100, &part));
     assert_int_equal(part.size, 5);
     EC(store_stream_seek(s, 1, -LARGE - 1, &position), ecStreamSeekError);
-    EC(store_stream_seek(s, 3, 0, &position), ecInvalidParam);
+    EC(store_stream_seek(s, 3, 0, &position), ecStreamInvalidParam);
     uint32_t written;
     EC(store_stream_write(s, BLOB_OF("x", 1), &written), ecStreamAccessDenied);
     EC(store_stream_resize(s, 1), ecStreamAccessDenied);
@@ -554,7 +554,7 @@ static void text_that_is_converted_whole_is_of_bounded_length(void **state)
     OK(store_stream_of_message(&s, f->arena, m, PROP_AS(PidTagBody, PtypString8), STREAM_CREATE));
     for (unsigned i = 0; i < 100 && !ec; i++)
         ec = store_stream_write(s, BLOB_OF(euros, MEGABYTE), &written);
-    EC(ec, ecStreamSizeError);
+    EC(ec, ecTooBig);
     EC(store_stream_resize(s, 100 * MEGABYTE), ecStreamSizeError);
     OK(store_stream_commit(s));
     talloc_free(s);

@@ -340,7 +340,7 @@ enum ec store_stream_write(struct store_stream *s, struct blob bytes, uint32_t *
     *written = 0;
     enum ec ec = may_write(s);
     if (!ec && s->position + bytes.size > size_limit(s))
-        ec = ecStreamSizeError;
+        ec = ecTooBig;
     if (!ec)
         ec = spool_write(s->spool, s->position, bytes);
     if (ec)
@@ -357,7 +357,7 @@ enum ec store_stream_seek(struct store_stream *s, uint8_t origin, int64_t offset
                          : origin == FROM_END   ? (int64_t)store_stream_size(s)
                                                 : 0;
     if (origin > FROM_END)
-        return ecInvalidParam;
+        return ecStreamInvalidParam;
     if (offset < -(int64_t)SEEK_LIMIT || offset > SEEK_LIMIT || from + offset < 0 || from + offset > SEEK_LIMIT)
         return ecStreamSeekError;
     *position = s->position = (uint64_t)(from + offset);
