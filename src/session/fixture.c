@@ -7,13 +7,17 @@
 static enum ec make_store(void *arg, const struct account *a)
 {
     (void)arg;
-    return store_create(a->store_url, &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp });
+    return store_create(a->store_url,
+                        &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp });
 }
 
-static const struct account *make_account(struct session_fixture *f, const char *name, const char *smtp, const char *display)
+static const struct account *make_account(struct session_fixture *f, const char *name, const char *smtp,
+                                          const char *display)
 {
     const struct account *account;
-    const struct account_new new = { .name = name, .primary_smtp = smtp, .display_name = display,
+    const struct account_new new = { .name = name,
+                                     .primary_smtp = smtp,
+                                     .display_name = display,
                                      .database = org_settings(f->org, f->arena)->databases[0].guid };
     assert_int_equal(directory_create(f->directory, f->arena, &new, make_store, NULL, &account), ecNone);
     return account;
@@ -57,7 +61,9 @@ int session_fixture_close(void **state)
 
 struct session *session_fixture_session(struct session_fixture *f, const struct account *user)
 {
-    const struct client_info client = { .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409, .application = "test" };
+    const struct client_info client = {
+        .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409, .application = "test"
+    };
     struct session *s = session_new(f->sessions, user->mailbox_guid, &client);
     assert_non_null(s);
     return s;

@@ -11,7 +11,7 @@
 #include "session/session.h"
 
 struct session_fixture {
-    TALLOC_CTX *arena;                   /* for the test; freed at its end */
+    TALLOC_CTX *arena; /* for the test; freed at its end */
     char *folder;
     struct org *org;
     struct directory *directory;
@@ -27,5 +27,5 @@ int session_fixture_open(void **state);
 int session_fixture_close(void **state);
 #define SESSION_TEST(name) cmocka_unit_test_setup_teardown(name, session_fixture_open, session_fixture_close)
 
-struct session *session_fixture_session(struct session_fixture *, const struct account *);     /* the caller frees it */
+struct session *session_fixture_session(struct session_fixture *, const struct account *); /* the caller frees it */
 struct logon *session_fixture_logon(struct session *, uint8_t id, const struct account *);

@@ -16,7 +16,7 @@ enum { AUDIENCES = 256 };
 struct sessions {
     struct directory *directory;
     struct store_pool *stores;
-    pthread_mutex_t lock;          /* of everything below */
+    pthread_mutex_t lock; /* of everything below */
     struct audience *audiences[AUDIENCES];
     uint32_t count;
 };
@@ -28,17 +28,17 @@ struct session {
 
     /* The running request's own. */
     struct logon *logons;
-    uint32_t next_handle;          /* never used twice */
+    uint32_t next_handle; /* never used twice */
     uint32_t object_count, bucket_count;
-    struct object **objects;       /* by handle */
+    struct object **objects; /* by handle */
 
-    pthread_mutex_t lock;          /* of everything below */
+    pthread_mutex_t lock; /* of everything below */
     pthread_cond_t idle;
     bool busy;
     struct notification *first, *last;
     uint32_t queued;
-    bool over;                     /* nobody will fetch them any more, so nobody has to wait for them */
-    session_wake *wake;            /* NULL: nobody waits */
+    bool over;          /* nobody will fetch them any more, so nobody has to wait for them */
+    session_wake *wake; /* NULL: nobody waits */
     void *wake_arg;
 };
 

@@ -10,13 +10,13 @@
 
 enum { NOTIFY_TABLE = 0x0100, NOTIFY_TOTAL = 0x1000, NOTIFY_UNREAD = 0x2000, NOTIFY_MESSAGE = 0x8000 };
 #define SUPERSEDE_AMONG 64u
-#define ROW_MAX 16384u             /* a row that is longer might fit into no answer: TABLE_CHANGED stands for it */
+#define ROW_MAX 16384u /* a row that is longer might fit into no answer: TABLE_CHANGED stands for it */
 
 /* ---- the queue ---- */
 
 static struct notification *notification_new(struct object *o)
 {
-    struct notification *n = talloc_zero(NULL, struct notification);   /* its own context: any thread may free it */
+    struct notification *n = talloc_zero(NULL, struct notification); /* its own context: any thread may free it */
     n->handle = o->handle;
     n->logon_id = o->logon->id;
     n->body.NotificationHandle = o->handle;
@@ -131,7 +131,7 @@ bool session_wait(struct session *s, session_wake *wake, void *arg)
     pthread_mutex_lock(&s->lock);
     const bool alone = !s->wake;
     if (alone && (s->first || s->over)) {
-        wake(arg, !s->over);       /* under the lock: a cancel cannot overtake it */
+        wake(arg, !s->over); /* under the lock: a cancel cannot overtake it */
     } else if (alone) {
         s->wake = wake;
         s->wake_arg = arg;
@@ -207,9 +207,9 @@ static bool is_superseded(const struct notification *n, const struct notificatio
 {
     const struct NotificationData *a = &n->body.NotificationData, *b = &like->body.NotificationData;
     const uint16_t both = STORE_MODIFIED | NOTIFY_MESSAGE;
-    return n->handle == like->handle && a->NotificationFlags & STORE_MODIFIED && b->NotificationFlags & STORE_MODIFIED &&
-           (a->NotificationFlags & both) == (b->NotificationFlags & both) && a->FolderId == b->FolderId &&
-           a->MessageId == b->MessageId;
+    return n->handle == like->handle && a->NotificationFlags & STORE_MODIFIED &&
+           b->NotificationFlags & STORE_MODIFIED && (a->NotificationFlags & both) == (b->NotificationFlags & both) &&
+           a->FolderId == b->FolderId && a->MessageId == b->MessageId;
 }
 
 /* Looks at the newest alone: sessions that nobody fetches from any more must not make every change a long walk. */

@@ -163,7 +163,7 @@ static void every_kind_of_event_tells_what_happened_to_what(void **state)
     const struct object *sub = subscribe(l, ALL, 0, 0);
 
     const uint64_t mid = save_message(l, INBOX, "m");
-    const struct notification *n = next_of(l, STORE_CREATED);                  /* R13, R42 */
+    const struct notification *n = next_of(l, STORE_CREATED); /* R13, R42 */
     const struct NotificationData *d = &n->body.NotificationData;
     assert_int_equal(n->body.NotificationHandle, sub->handle);
     assert_int_equal(n->body.LogonId, 0);
@@ -173,13 +173,13 @@ static void every_kind_of_event_tells_what_happened_to_what(void **state)
     drain(l);
 
     change_message(l, mid, "n");
-    d = &next_of(l, STORE_MODIFIED)->body.NotificationData;                    /* R15, R44 */
+    d = &next_of(l, STORE_MODIFIED)->body.NotificationData; /* R15, R44 */
     assert_int_equal(d->NotificationFlags & MESSAGE, MESSAGE);
     assert_int_equal(d->MessageId, mid);
     drain(l);
 
     const uint64_t moved = move_message(l, INBOX, OUTBOX, mid, false);
-    d = &next_of(l, STORE_MOVED)->body.NotificationData;                       /* R16, R45 */
+    d = &next_of(l, STORE_MOVED)->body.NotificationData; /* R16, R45 */
     assert_int_equal(d->FolderId, OUTBOX);
     assert_int_equal(d->MessageId, moved);
     assert_int_equal(d->OldFolderId, INBOX);
@@ -187,20 +187,20 @@ static void every_kind_of_event_tells_what_happened_to_what(void **state)
     drain(l);
 
     const uint64_t copied = move_message(l, OUTBOX, INBOX, moved, true);
-    d = &next_of(l, STORE_COPIED)->body.NotificationData;                      /* R12, R46 */
+    d = &next_of(l, STORE_COPIED)->body.NotificationData; /* R12, R46 */
     assert_int_equal(d->FolderId, INBOX);
     assert_int_equal(d->MessageId, copied);
     assert_int_equal(d->OldMessageId, moved);
     drain(l);
 
     delete_message(l, INBOX, copied);
-    d = &next_of(l, STORE_DELETED)->body.NotificationData;                     /* R14, R43 */
+    d = &next_of(l, STORE_DELETED)->body.NotificationData; /* R14, R43 */
     assert_int_equal(d->FolderId, INBOX);
     assert_int_equal(d->MessageId, copied);
     drain(l);
 
     deliver(l);
-    d = &next_of(l, STORE_NEW_MAIL)->body.NotificationData;                    /* R11, R41 */
+    d = &next_of(l, STORE_NEW_MAIL)->body.NotificationData; /* R11, R41 */
     assert_int_equal(d->NotificationFlags, STORE_NEW_MAIL | MESSAGE);
     assert_int_equal(d->FolderId, INBOX);
     assert_string_equal(d->MessageClass, "IPM.Note");
@@ -242,11 +242,12 @@ static void only_the_kinds_asked_for_are_told(void **state)
 {
     struct session_fixture *f = *state;
     struct listener *l = listen_to(f, f->alice);
-    const uint32_t deleted = subscribe(l, STORE_DELETED, 0, 0)->handle, mail = subscribe(l, STORE_NEW_MAIL, 0, 0)->handle;
+    const uint32_t deleted = subscribe(l, STORE_DELETED, 0, 0)->handle,
+                   mail = subscribe(l, STORE_NEW_MAIL, 0, 0)->handle;
     delete_message(l, INBOX, save_message(l, INBOX, "m"));
     deliver(l);
     assert_int_equal(next(l)->handle, deleted);
-    assert_int_equal(next(l)->handle, mail);                                   /* R291 */
+    assert_int_equal(next(l)->handle, mail); /* R291 */
     assert_null(next(l));
 }
 
@@ -257,7 +258,7 @@ static void a_folder_hears_of_itself_its_messages_and_its_subfolders(void **stat
     const uint64_t mine = make_folder(l, INBOX, "mine"), other = make_folder(l, INBOX, "other");
     subscribe(l, STORE_CREATED | STORE_MOVED | STORE_DELETED, mine, 0);
     const uint64_t inside = save_message(l, mine, "m"), outside = save_message(l, other, "m");
-    assert_int_equal(next(l)->body.NotificationData.MessageId, inside);        /* R53 */
+    assert_int_equal(next(l)->body.NotificationData.MessageId, inside); /* R53 */
     assert_null(next(l));
     const uint64_t sub = make_folder(l, mine, "sub");
     assert_int_equal(next(l)->body.NotificationData.FolderId, sub);
@@ -358,7 +359,7 @@ static void what_did_not_fit_comes_first_the_next_time(void **state)
     assert_true(session_has_notifications(l->session));
     assert_int_equal(next(l)->body.NotificationData.MessageId, first);
     n = session_next_notification(f->arena, l->session);
-    session_unread_notification(l->session, n);                                /* into an empty queue */
+    session_unread_notification(l->session, n); /* into an empty queue */
     const uint64_t third = save_message(l, INBOX, "3");
     assert_int_equal(next(l)->body.NotificationData.MessageId, second);
     assert_int_equal(next(l)->body.NotificationData.MessageId, third);
@@ -415,7 +416,7 @@ static void rows_are_added_changed_and_taken_away_with_their_place_and_columns(v
     const struct notification *n = next(l);
     const struct NotificationData *d = &n->body.NotificationData;
     assert_int_equal(n->body.NotificationHandle, table->handle);
-    assert_int_equal(d->NotificationFlags, TABLE | MESSAGE);                   /* R261 */
+    assert_int_equal(d->NotificationFlags, TABLE | MESSAGE); /* R261 */
     assert_int_equal(d->TableEventType, TABLE_ROW_ADDED);
     assert_int_equal(d->TableRowFolderID, INBOX);
     assert_int_equal(d->TableRowMessageID, bravo);
@@ -428,14 +429,14 @@ static void rows_are_added_changed_and_taken_away_with_their_place_and_columns(v
     assert_int_equal(next(l)->body.NotificationData.InsertAfterTableRowID, bravo);
 
     change_message(l, alpha, "delta");
-    d = &next(l)->body.NotificationData;                                       /* R263 */
+    d = &next(l)->body.NotificationData; /* R263 */
     assert_int_equal(d->TableEventType, TABLE_ROW_MODIFIED);
     assert_int_equal(d->TableRowMessageID, alpha);
     assert_int_equal(d->InsertAfterTableRowID, charlie);
     assert_string_equal(row_of(l, d).values[1].str, "delta");
 
     delete_message(l, INBOX, bravo);
-    d = &next(l)->body.NotificationData;                                       /* R262 */
+    d = &next(l)->body.NotificationData; /* R262 */
     assert_int_equal(d->TableEventType, TABLE_ROW_DELETED);
     assert_int_equal(d->TableRowMessageID, bravo);
     save_message(l, OUTBOX, "elsewhere");
@@ -448,11 +449,11 @@ static void a_table_that_nobody_looked_at_or_that_asked_for_silence_is_silent(vo
     struct listener *l = listen_to(f, f->alice);
     struct object *table = contents(l, INBOX);
     table->view = false;
-    save_message(l, INBOX, "1");                                               /* R243 */
+    save_message(l, INBOX, "1"); /* R243 */
     assert_null(next(l));
     table->view = true;
     table->notify = false;
-    save_message(l, INBOX, "2");                                               /* R258 */
+    save_message(l, INBOX, "2"); /* R258 */
     assert_null(next(l));
     table->notify = true;
     save_message(l, INBOX, "3");
@@ -468,13 +469,13 @@ static void too_many_rows_become_one_TableChanged(void **state)
     deliver(writer);
     fill_inbox(writer, 2 * SESSION_QUEUE_MAX);
     assert_int_equal(next(l)->body.NotificationData.NotificationFlags & 0x0FFF, STORE_NEW_MAIL);
-    const struct notification *n = next(l);                                    /* R264 */
+    const struct notification *n = next(l); /* R264 */
     assert_int_equal(n->handle, table->handle);
     assert_int_equal(n->body.NotificationData.NotificationFlags, TABLE);
     assert_int_equal(n->body.NotificationData.TableEventType, TABLE_CHANGED);
     assert_null(next(l));
     look_at(l, table);
-    save_message(writer, INBOX, "m");                                          /* from then on rows again */
+    save_message(writer, INBOX, "m"); /* from then on rows again */
     assert_int_equal(next(l)->body.NotificationData.TableEventType, TABLE_ROW_ADDED);
 }
 
@@ -562,7 +563,7 @@ static void an_event_that_came_before_wakes_at_once(void **state)
     struct woken w = { 0 };
     subscribe(l, STORE_CREATED, 0, 0);
     save_message(l, INBOX, "m");
-    assert_true(session_wait(l->session, note, &w));                           /* R304: no wake-up is lost */
+    assert_true(session_wait(l->session, note, &w)); /* R304: no wake-up is lost */
     assert_int_equal(w.times, 1);
     assert_true(session_wait(l->session, note, &w));
     assert_int_equal(w.times, 2);
@@ -587,8 +588,8 @@ static void only_one_waits(void **state)
     struct woken one = { 0 }, two = { 0 };
     subscribe(l, STORE_CREATED, 0, 0);
     assert_true(session_wait(l->session, note, &one));
-    assert_false(session_wait(l->session, note, &two));                        /* R308 */
-    session_cancel_wait(l->session, &two);                                     /* takes nothing back */
+    assert_false(session_wait(l->session, note, &two)); /* R308 */
+    session_cancel_wait(l->session, &two);              /* takes nothing back */
     save_message(l, INBOX, "m");
     assert_int_equal(one.times, 1);
     assert_int_equal(two.times, 0);

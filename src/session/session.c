@@ -4,7 +4,7 @@
 #include "session/internal.h"
 
 #define BUCKETS_FIRST 8u
-#define NO_HANDLE 0xFFFFFFFFu      /* stands for «none» in handle tables, so it is never given out */
+#define NO_HANDLE 0xFFFFFFFFu /* stands for «none» in handle tables, so it is never given out */
 
 /* ---- all sessions ---- */
 
@@ -275,7 +275,7 @@ enum ec session_object(struct session *s, uint8_t logon_id, uint32_t handle, str
     for (struct object *o = *bucket(s, handle); o; o = o->next)
         if (o->handle == handle) {
             *out = o;
-            return o->logon->id == logon_id ? ecNone : ecAccessDenied;     /* [MS-OXCROPS] 3.2.5.4 */
+            return o->logon->id == logon_id ? ecNone : ecAccessDenied; /* [MS-OXCROPS] 3.2.5.4 */
         }
     return handle != 0 && handle < s->next_handle ? ecInvalidObject : ecNullObject;
 }

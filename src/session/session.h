@@ -11,7 +11,7 @@
 #include "directory/directory.h"
 #include "store/store.h"
 
-struct sessions;                   /* all sessions of this process, and the pool of stores that they use */
+struct sessions; /* all sessions of this process, and the pool of stores that they use */
 struct session;
 struct logon;
 
@@ -21,7 +21,7 @@ enum object_type {
     OBJECT_FOLDER = 0x002,
     OBJECT_MESSAGE = 0x004,
     OBJECT_ATTACHMENT = 0x008,
-    OBJECT_CONTENTS = 0x010,       /* tables */
+    OBJECT_CONTENTS = 0x010, /* tables */
     OBJECT_HIERARCHY = 0x020,
     OBJECT_ATTACHMENTS = 0x040,
     OBJECT_STREAM = 0x080,
@@ -31,9 +31,9 @@ enum object_type {
 };
 
 struct subscription {
-    uint16_t types;                /* [MS-OXCNOTIF] 2.2.1.1 */
+    uint16_t types; /* [MS-OXCNOTIF] 2.2.1.1 */
     bool whole_store;
-    uint64_t fid, mid;             /* mid 0: the folder */
+    uint64_t fid, mid; /* mid 0: the folder */
 };
 
 /* One server object.  Its talloc children go with it: an attachment with its message, a stream with its object. */
@@ -41,8 +41,8 @@ struct object {
     enum object_type type;
     uint32_t handle;
     struct logon *logon;
-    uint64_t fid;                  /* folder, tables; of the message's folder */
-    uint16_t codepage;             /* messages and what is in them: of 8-bit text; 0: the session's */
+    uint64_t fid;      /* folder, tables; of the message's folder */
+    uint16_t codepage; /* messages and what is in them: of 8-bit text; 0: the session's */
     union {
         struct store_message *message;
         struct store_attachment *attachment;
@@ -50,17 +50,17 @@ struct object {
         struct store_stream *stream;
         struct subscription subscription;
     };
-    bool notify;                   /* tables: opened without NoNotifications */
-    bool view;                     /* tables: a row was asked for, [MS-OXCNOTIF] 3.1.4.3 */
-    bool stale;                    /* tables: a TABLE_CHANGED waits, so single rows tell nothing; the session's lock */
-    struct object *next;           /* in the session's handle table */
-    struct object *next_listener, **listener_at;    /* in the logon's list; NULL: never listens */
+    bool notify;         /* tables: opened without NoNotifications */
+    bool view;           /* tables: a row was asked for, [MS-OXCNOTIF] 3.1.4.3 */
+    bool stale;          /* tables: a TABLE_CHANGED waits, so single rows tell nothing; the session's lock */
+    struct object *next; /* in the session's handle table */
+    struct object *next_listener, **listener_at; /* in the logon's list; NULL: never listens */
     struct session *session;
 };
 
-#define SESSION_OBJECTS_MAX 5000   /* handles of one session; more: ecTooManyOpenObjects */
-#define SESSION_QUEUE_MAX 500      /* notifications that wait; beyond, rows collapse to TABLE_CHANGED */
-#define SESSION_QUEUE_HARD_MAX (4 * SESSION_QUEUE_MAX)         /* beyond, the oldest go */
+#define SESSION_OBJECTS_MAX 5000 /* handles of one session; more: ecTooManyOpenObjects */
+#define SESSION_QUEUE_MAX 500    /* notifications that wait; beyond, rows collapse to TABLE_CHANGED */
+#define SESSION_QUEUE_HARD_MAX (4 * SESSION_QUEUE_MAX) /* beyond, the oldest go */
 
 struct logon {
     uint8_t id;
@@ -74,7 +74,7 @@ struct logon {
     struct logon *next_of_store;   /* of all sessions, with the store locked */
 };
 
-struct client_info {               /* of Connect, for rights, text and logs */
+struct client_info { /* of Connect, for rights, text and logs */
     uint32_t code_page, sort_locale, string_locale;
     uint16_t version[3];
     const char *application;
@@ -100,7 +100,7 @@ void session_end(struct session *);
 
 /* Logons.  A second one with the same id releases the first and all below it ([MS-OXCROPS] 3.1.4.2). */
 enum ec session_logon(struct session *, uint8_t id, const struct account *mailbox, struct logon **out);
-struct logon *session_find_logon(struct session *, uint8_t id);           /* NULL: none */
+struct logon *session_find_logon(struct session *, uint8_t id); /* NULL: none */
 
 /* Makes an object and its handle, with the store locked.  `parent` NULL: lives until the logon ends.
  * ecTooManyOpenObjects. */
@@ -111,7 +111,7 @@ enum ec session_object(struct session *, uint8_t logon_id, uint32_t handle, stru
 void session_object_release(struct object *);
 
 /* ---- notifications ---- */
-struct notification {              /* RopNotify, ready to be written */
+struct notification { /* RopNotify, ready to be written */
     uint32_t handle;
     uint8_t logon_id;
     struct RopNotify body;

@@ -47,12 +47,12 @@ static void a_handle_is_given_out_once(void **state)
     struct object *first = make(l, NULL, OBJECT_FOLDER);
     const uint32_t handle = first->handle;
     assert_int_equal(find(s, 0, handle), ecNone);
-    assert_int_equal(find(s, 1, handle), ecAccessDenied);                      /* MS-OXCROPS_R457303 */
-    assert_int_equal(find(s, 0, handle + 1), ecNullObject);                    /* MS-OXCROPS_R457302 */
+    assert_int_equal(find(s, 1, handle), ecAccessDenied);   /* MS-OXCROPS_R457303 */
+    assert_int_equal(find(s, 0, handle + 1), ecNullObject); /* MS-OXCROPS_R457302 */
     assert_int_equal(find(s, 0, 0), ecNullObject);
     assert_int_equal(find(s, 0, 0xFFFFFFFF), ecNullObject);
     session_object_release(first);
-    assert_int_equal(find(s, 0, handle), ecInvalidObject);                     /* MS-OXCROPS_R457301 */
+    assert_int_equal(find(s, 0, handle), ecInvalidObject); /* MS-OXCROPS_R457301 */
     assert_int_not_equal(make(l, NULL, OBJECT_FOLDER)->handle, handle);
     session_free(s);
 }
@@ -94,7 +94,7 @@ static void releasing_the_logon_releases_all_below_and_another_with_the_same_id_
     struct session *s = session_fixture_session(f, f->alice);
     struct logon *l = session_fixture_logon(s, 3, f->alice), *kept = session_fixture_logon(s, 4, f->alice);
     const uint32_t folder = make(l, NULL, OBJECT_FOLDER)->handle, other = make(kept, NULL, OBJECT_FOLDER)->handle;
-    session_object_release(l->object);                                         /* MS-OXCROPS_R4570 */
+    session_object_release(l->object); /* MS-OXCROPS_R4570 */
     assert_null(session_find_logon(s, 3));
     assert_int_equal(find(s, 3, folder), ecInvalidObject);
     l = session_fixture_logon(s, 3, f->alice);
@@ -128,7 +128,7 @@ static void one_request_at_a_time(void **state)
     struct session_fixture *f = *state;
     struct session *s = session_fixture_session(f, f->alice);
     assert_true(session_begin(s));
-    assert_false(session_begin(s));                                            /* MS-OXCROPS_R4549 */
+    assert_false(session_begin(s)); /* MS-OXCROPS_R4549 */
     session_end(s);
     assert_true(session_begin(s));
     session_end(s);
@@ -148,7 +148,7 @@ static void the_end_of_a_session_waits_for_the_request_that_runs(void **state)
     pthread_t ender;
     assert_true(session_begin(s));
     assert_int_equal(pthread_create(&ender, NULL, end_a_session, s), 0);
-    struct logon *l = session_fixture_logon(s, 0, f->alice);                   /* still ours */
+    struct logon *l = session_fixture_logon(s, 0, f->alice); /* still ours */
     make(l, NULL, OBJECT_FOLDER);
     assert_int_equal(sessions_count(f->sessions), 1);
     session_end(s);
