@@ -367,6 +367,16 @@ static void valid_UTF8_is_told_from_latin1_and_from_overlong_forms(void **state)
     assert_false(utf8_is_valid("\xC3", 1));
 }
 
+static void a_text_is_cut_between_two_characters(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_start("ab", 5), 2);
+    assert_int_equal(utf8_start("ab", 1), 1);
+    assert_int_equal(utf8_start("a\xC3\xBC", 2), 1);
+    assert_int_equal(utf8_start("a\xC3\xBC", 3), 3);
+    assert_int_equal(utf8_start("\xF0\x9F\x93\xA7", 3), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, arena_new, arena_free)
@@ -394,6 +404,7 @@ int main(void)
         TEST(random_bytes_and_base64_agree_at_every_length),
         TEST(digests_are_the_published_ones),
         TEST(a_log_line_cannot_be_forged),
+        TEST(a_text_is_cut_between_two_characters),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

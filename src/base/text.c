@@ -439,6 +439,14 @@ bool utf8_is_valid(const void *text, size_t bytes)
     return true;
 }
 
+size_t utf8_start(const char *text, size_t bytes)
+{
+    size_t n = strnlen(text, bytes);
+    while (n && ((uint8_t)text[n] & 0xC0) == 0x80)
+        n--;
+    return n;
+}
+
 bool text_is_prefix(const char *text, const char *prefix)
 {
     return strncasecmp(text, prefix, strlen(prefix)) == 0;

@@ -15,3 +15,5 @@
 /* [MS-OXCPRPT] 3.2.5.12: how many bytes a client asks for, and how many fit into such a response. */
 uint32_t rop_read_count(const struct RopReadStreamRequest *);
 size_t rop_read_most(size_t room);
+/* The largest values of a row become ecNotEnoughMemory, until it fits into `room`. */
+void rop_shrink_to_fit(TALLOC_CTX *arena, struct prop *values, uint32_t count, size_t room);

@@ -5,7 +5,8 @@
 
 enum { KEEP_OPEN_READ_ONLY = 0x01, KEEP_OPEN_READ_WRITE = 0x02, FORCE_SAVE = 0x04, SAVE_FLAGS = 0x0F };
 enum { EMBEDDED_CREATE = 0x02 };
-#define ROWS_MAX 255u /* RowCount is one byte */
+#define ROWS_MAX 255u       /* RowCount is one byte */
+#define SUBJECT_SHOWN 4096u /* bytes of it that every answer has room for */
 
 /* ---- what opening answers: [MS-OXCROPS] 2.2.6.1.2 ---- */
 
@@ -50,14 +51,21 @@ static void fill_recipients(struct rop_call *call, struct store_message *message
     r->RecipientRows = rows;
 }
 
+/* The start of a text; all of it is a property. */
+static const char *shown_text(struct rop_call *call, struct store_message *message, uint32_t tag)
+{
+    const char *text = store_message_text(call->arena, message, tag);
+    return text ? talloc_strndup(call->arena, text, utf8_start(text, SUBJECT_SHOWN)) : NULL;
+}
+
 static void fill_head(struct rop_call *call, struct store_message *message, struct RopOpenMessageResponse *r)
 {
     static const uint32_t tags[] = { PidTagHasNamedProperties };
     struct prop value;
     if (store_message_get(call->arena, message, tags, 1, STORE_VALUE_LIMIT, &value) == ecNone)
         r->HasNamedProperties = PROP_TYPE(value.tag) == PtypBoolean && value.b;
-    r->SubjectPrefix = store_message_text(call->arena, message, PidTagSubjectPrefix);
-    r->NormalizedSubject = store_message_text(call->arena, message, PidTagNormalizedSubject);
+    r->SubjectPrefix = shown_text(call, message, PidTagSubjectPrefix);
+    r->NormalizedSubject = shown_text(call, message, PidTagNormalizedSubject);
     fill_recipients(call, message, r);
 }
 

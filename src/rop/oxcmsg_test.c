@@ -102,6 +102,38 @@ static void opening_tells_subject_and_named_properties(void **state)
     assert_int_equal(r->RowCount, 0);
 }
 
+static char *many(struct rop_fixture *f, const char *character, size_t count)
+{
+    char *text = talloc_strdup(f->arena, "");
+    for (size_t i = 0; i < count; i++)
+        text = talloc_strdup_append_buffer(text, character);
+    return text;
+}
+
+static bool begins_with(const char *text, const char *start)
+{
+    return start && *start && strncmp(text, start, strlen(start)) == 0 && utf8_is_valid(start, strlen(start));
+}
+
+static void opening_tells_the_start_of_a_subject_that_is_very_long(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t m = create(f);
+    const char *prefix = many(f, "\u20AC", 5000), *subject = many(f, "\u017C", 12000);
+    rop_set(f, m, P_STR(PidTagNormalizedSubject, subject));
+    rop_set(f, m, P_STR(PidTagSubjectPrefix, prefix));
+    const struct rop_done opened = open_message(f, INBOX, rop_save(f, m), READ_ONLY);
+    CODE(opened, ecNone);
+    const struct RopOpenMessageResponse *r = opened.response;
+    assert_true(begins_with(prefix, r->SubjectPrefix));
+    assert_true(begins_with(subject, r->NormalizedSubject));
+    const struct rop_done again = RUN(f, ReloadCachedInformation, opened.handle);
+    CODE(again, ecNone);
+    const struct RopReloadCachedInformationResponse *reloaded = again.response;
+    assert_string_equal(reloaded->NormalizedSubject, r->NormalizedSubject);
+    assert_string_equal(rop_get(f, opened.handle, PidTagSubjectPrefix).str, prefix); /* whole, where asked for */
+}
+
 static void an_unknown_code_page_is_refused(void **state)
 {
     struct rop_fixture *f = *state;
@@ -378,6 +410,47 @@ static void more_recipients_than_fit_are_read_page_by_page(void **state)
     CODE(RUN(f, ReadRecipients, done.handle, .RowId = COUNT), ecNotFound); /* R1055 */
 }
 
+/* One recipient of which every value alone would fill an answer, among others. */
+static void a_recipient_that_is_too_large_for_an_answer_hides_nobody(void **state)
+{
+    struct rop_fixture *f = *state;
+    static const uint32_t columns[] = { PidTagTransmittableDisplayName, PidTagComment, PidTagRecipientTrackStatus };
+    const uint32_t m = create(f);
+    const struct ModifyRecipientRow first = smtp_row(0, 1, "Ann", "ann@example.com");
+    const struct ModifyRecipientRow last = smtp_row(2, 1, "Cid", "cid@example.com");
+    struct ModifyRecipientRow large = smtp_row(1, 1, many(f, "\u017C", 9000), many(f, "b", 5000));
+    const struct prop values[] = { P_STR(columns[0], "Ben"), P_STR(columns[1], many(f, "c", 1000)),
+                                   P_I32(columns[2], 5) };
+    large.RecipientRow.RecipientFlags = SMTP | EMAIL | NAME | UNICODE;
+    large.RecipientRow.RecipientColumnCount = 3;
+    large.RecipientRow.RecipientProperties = (struct props){ 3, values };
+    CODE(modify(f, m, &first, 1), ecNone);
+    CODE(RUN(f, ModifyRecipients, m, .ColumnCount = 3, .RecipientColumns = columns, .RowCount = 1,
+             .RecipientRows = &large),
+         ecNone);
+    CODE(modify(f, m, &last, 1), ecNone);
+    const struct rop_done done = open_message(f, INBOX, rop_save(f, m), READ_ONLY);
+    CODE(done, ecNone);
+    const struct RopOpenMessageResponse *r = done.response;
+    assert_int_equal(r->RecipientCount, 3);
+    assert_true(r->RowCount >= 1);
+
+    const struct RopReadRecipientsResponse *page = read_from(f, done.handle, 1, r->RecipientColumns, r->ColumnCount);
+    assert_true(page->RowCount >= 1); /* R400 */
+    const struct RecipientRow *row = &page->RecipientRows[0].RecipientRow;
+    assert_int_equal(page->RecipientRows[0].RowId, 1);
+    assert_int_equal(row->RecipientFlags & (NAME | EMAIL), 0);
+    assert_string_equal(row->TransmittableDisplayName, "Ben");
+    const struct props own = row->RecipientProperties;
+    const struct prop *name = &own.values[1], *comment = prop_find(own.values, own.count, PidTagComment);
+    assert_int_equal(name->tag, PROP_AS(PidTagDisplayName, PtypErrorCode));
+    assert_int_equal(name->u32, (uint32_t)ecNotEnoughMemory);
+    assert_int_equal(strlen(comment->str), 1000);
+    assert_int_equal(prop_find(own.values, own.count, PidTagRecipientTrackStatus)->u32, 5);
+    page = read_from(f, done.handle, 2, r->RecipientColumns, r->ColumnCount);
+    assert_string_equal(page->RecipientRows[0].RecipientRow.DisplayName, "Cid");
+}
+
 static void the_cached_information_is_that_of_the_open_message(void **state)
 {
     struct rop_fixture *f = *state;
@@ -631,6 +704,7 @@ int main(void)
         ROP_TEST(a_message_opens_in_its_own_folder_alone),
         ROP_TEST(a_soft_deleted_message_opens_only_where_asked),
         ROP_TEST(opening_tells_subject_and_named_properties),
+        ROP_TEST(opening_tells_the_start_of_a_subject_that_is_very_long),
         ROP_TEST(an_unknown_code_page_is_refused),
         ROP_TEST(text_in_8_bits_is_written_in_the_code_page_of_the_message),
         ROP_TEST(changes_are_seen_by_others_once_they_are_saved),
@@ -642,6 +716,7 @@ int main(void)
         ROP_TEST(what_a_recipient_row_says_comes_back),
         ROP_TEST(the_columns_begin_with_the_four_that_clients_expect),
         ROP_TEST(more_recipients_than_fit_are_read_page_by_page),
+        ROP_TEST(a_recipient_that_is_too_large_for_an_answer_hides_nobody),
         ROP_TEST(the_cached_information_is_that_of_the_open_message),
         ROP_TEST(the_status_changes_under_its_mask_and_at_once),
         ROP_TEST(read_flags_change_many_messages_and_tell_of_those_that_failed),

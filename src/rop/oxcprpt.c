@@ -147,7 +147,7 @@ static int largest_first(const void *a, const void *b)
 }
 
 /* [MS-OXCPRPT] 3.2.5.1: the largest values give way until the row fits; the client opens them as streams. */
-static void shrink_to_fit(TALLOC_CTX *arena, struct prop *values, uint32_t count, size_t room)
+void rop_shrink_to_fit(TALLOC_CTX *arena, struct prop *values, uint32_t count, size_t room)
 {
     struct sized *sizes = talloc_array(arena, struct sized, MAX(count, 1));
     size_t total = 1;
@@ -175,7 +175,7 @@ enum ec rop_GetPropertiesSpecific(struct rop_call *call, const struct RopGetProp
     if (ec)
         return ec;
     choose_width(values, request->PropertyTags, count, request->WantUnicode);
-    shrink_to_fit(call->arena, values, count, call->room);
+    rop_shrink_to_fit(call->arena, values, count, call->room);
     call->columns = request->PropertyTags;
     call->column_count = count;
     response->RowData = (struct props){ count, values };
@@ -212,7 +212,7 @@ enum ec rop_GetPropertiesAll(struct rop_call *call, const struct RopGetPropertie
         return ec;
     choose_width(values, NULL, count, request->WantUnicode);
     count = drop_absent(values, count);
-    shrink_to_fit(call->arena, values, count, call->room - 2);
+    rop_shrink_to_fit(call->arena, values, count, call->room - 2);
     response->PropertyValueCount = (uint16_t)count;
     response->PropertyValues = values;
     return ecNone;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rop/recipient_row.h"
 
+#include "rop/handlers.h"
+
 /* [MS-OXCDATA] 2.8.3.1 */
 /* clang-format off */
 enum {
@@ -13,6 +15,10 @@ enum {
 
 /* So many columns fit into every answer; a message whose recipients have more shows the first. */
 #define COLUMNS_MAX 1000u
+/* Every row fits into an answer of its own, or nobody could read what comes after it.  A longer value of the fixed part
+ * is left out there; its column has it, or says ecNotEnoughMemory as [MS-OXCPRPT] 3.2.5.1 does of long values. */
+#define FIELD_SIZE_MAX 2048u
+#define COLUMNS_SIZE_MAX 16384u
 
 static const uint32_t always[] = { PidTagRecipientType, PidTagDisplayName, PidTagAddressType, PidTagEmailAddress };
 
@@ -46,9 +52,15 @@ static const struct prop *value_of(const struct store_recipient *r, uint32_t tag
     return prop_find(r->props.values, r->props.count, tag);
 }
 
-static const char *text_of(const struct store_recipient *r, uint32_t tag)
+static const struct prop *field_of(const struct store_recipient *r, uint32_t tag)
 {
     const struct prop *p = value_of(r, tag);
+    return p && prop_size(p) <= FIELD_SIZE_MAX ? p : NULL;
+}
+
+static const char *text_of(const struct store_recipient *r, uint32_t tag)
+{
+    const struct prop *p = field_of(r, tag);
     return p ? p->str : NULL;
 }
 
@@ -65,6 +77,7 @@ static struct props column_values(TALLOC_CTX *arena, const struct store_recipien
         else
             values[i] = P_ERR(columns[i], ecNotFound);
     }
+    rop_shrink_to_fit(arena, values, count, COLUMNS_SIZE_MAX);
     return (struct props){ count, values };
 }
 
@@ -105,7 +118,7 @@ static void put_type(struct RecipientRow *row, const char *type)
 static void put_address(struct RecipientRow *row, const struct store_recipient *r)
 {
     const char *type = text_of(r, PidTagAddressType), *address = text_of(r, PidTagEmailAddress);
-    const struct prop *entry_id = value_of(r, PidTagEntryId), *search_key = value_of(r, PidTagSearchKey);
+    const struct prop *entry_id = field_of(r, PidTagEntryId), *search_key = field_of(r, PidTagSearchKey);
     if (type && strcasecmp(type, "EX") == 0 && address) {
         put_x500(row, r, address);
         return;

@@ -34,12 +34,7 @@ static uint64_t column_number(struct save *save, const struct message_view *v, u
 
 static const char *column_names(struct save *save, const char *names)
 {
-    if (strlen(names) < DISPLAY_COLUMN)
-        return names;
-    size_t cut = DISPLAY_COLUMN - 1;
-    while (cut && (names[cut] & 0xC0) == 0x80)
-        cut--;
-    return talloc_strndup(save->arena, names, cut);
+    return talloc_strndup(save->arena, names, utf8_start(names, DISPLAY_COLUMN - 1));
 }
 
 static void fill_columns(struct save *save, struct store_message *m)

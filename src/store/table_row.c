@@ -374,11 +374,8 @@ static void cut_further(TALLOC_CTX *arena, struct prop *p, size_t limit)
     const uint16_t type = PROP_TYPE(p->tag);
     while (type & PtypMultiple && p->mv.count && prop_size(p) > limit)
         p->mv.count--;
-    if (type == PtypString8 && strlen(p->str) > limit) {
-        while (limit && ((uint8_t)p->str[limit] & 0xC0) == 0x80)
-            limit--;
-        p->str = talloc_strndup(arena, p->str, limit);
-    }
+    if (type == PtypString8 && strlen(p->str) > limit)
+        p->str = talloc_strndup(arena, p->str, utf8_start(p->str, limit));
 }
 
 void row_prop(TALLOC_CTX *arena, const struct table_row *row, uint32_t tag, size_t limit, bool cut, struct prop *out)
