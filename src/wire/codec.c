@@ -33,8 +33,47 @@ static bool has_presence(enum wire_flavour flavour, uint16_t type)
            (type & PtypMultiple || type == PtypString || type == PtypString8 || type == PtypBinary);
 }
 
+/* ---- text of a FastTransfer stream ---- */
+
+enum { UTF_16 = 1200 };
+
+/* What PtypString8 means in this session; Unicode is no code page of 8-bit text. */
+static unsigned text_codepage(uint16_t type, unsigned of_session)
+{
+    if (type & PtypCodePage)
+        return type & ~PtypCodePage;
+    return (type & ~PtypMultiple) == PtypString ? UTF_16 : of_session && of_session != UTF_16 ? of_session : 1252;
+}
+
+/* [MS-OXCFXICS] 2.2.4.1.3: its length in bytes; a reader takes it with and without a terminator. */
+static const char *get_counted_text(struct wire_in *in, uint16_t type)
+{
+    const struct blob text = get_counted(in, 4);
+    const unsigned codepage = text_codepage(type, in->codepage);
+    if (in->bad || !text.size)
+        return "";
+    if (codepage == UTF_16)
+        return utf8_of_utf16(in->arena, text.data, text.size & ~(size_t)1);
+    return utf8_of_codepage(in->arena, codepage, text.data, strnlen((const char *)text.data, text.size));
+}
+
+static void put_counted_text(struct wire_out *out, uint16_t type, const char *text)
+{
+    const unsigned codepage = text_codepage(type, out->codepage);
+    const size_t zero = codepage == UTF_16 ? 2 : 1;
+    TALLOC_CTX *scratch = talloc_new(NULL);
+    const struct blob bytes =
+        codepage == UTF_16 ? utf16_of_utf8(scratch, text) : codepage_of_utf8(scratch, codepage, text);
+    put_count(out, bytes.size + zero);
+    wire_put_bytes(out, bytes);
+    wire_put_uint(out, 0, zero);
+    talloc_free(scratch);
+}
+
 static const char *get_string(struct wire_in *in, uint16_t type)
 {
+    if (in->flavour == WIRE_FX)
+        return get_counted_text(in, type);
     if (in->flavour != WIRE_BAG)
         return wire_get_text(in, type == PtypString);
     const uint8_t *zero = in->bad || !wire_left(in) ? NULL : memchr(in->at, 0, wire_left(in));
@@ -47,6 +86,8 @@ static void put_string(struct wire_out *out, uint16_t type, const char *text)
     text = text ? text : "";
     if (out->flavour == WIRE_BAG)
         wire_put_bytes(out, BLOB_OF(text, strlen(text) + 1));
+    else if (out->flavour == WIRE_FX)
+        put_counted_text(out, type, text);
     else
         wire_put_text(out, text, type == PtypString);
 }
@@ -120,6 +161,8 @@ static size_t element_least(enum wire_flavour flavour, uint16_t type)
         return prop_type_size(type);
     if (flavour == WIRE_NSPI)
         return 1;
+    if (flavour == WIRE_FX)
+        return 4;
     return type == PtypBinary ? count_size(flavour) : type == PtypString && flavour != WIRE_BAG ? 2 : 1;
 }
 
@@ -163,11 +206,22 @@ static void put_element(struct wire_out *out, uint16_t type, const struct prop *
 
 /* ---- one value ---- */
 
+static size_t boolean_size(enum wire_flavour flavour)
+{
+    return flavour == WIRE_FX ? 2 : 1;
+}
+
+/* These have, as PtypBinary has, a count of 32 bits there. */
+static bool counts_all_bytes(enum wire_flavour flavour)
+{
+    return flavour == WIRE_BAG || flavour == WIRE_FX;
+}
+
 static void get_single(struct wire_in *in, uint16_t type, struct prop *p)
 {
     switch (type) {
     case PtypNull: break;
-    case PtypBoolean: p->b = wire_get_uint(in, 1) != 0; break;
+    case PtypBoolean: p->b = wire_get_uint(in, boolean_size(in->flavour)) != 0; break;
     case PtypGuid: {
         const struct blob bytes = wire_get_bytes(in, sizeof p->guid);
         if (bytes.data)
@@ -177,10 +231,10 @@ static void get_single(struct wire_in *in, uint16_t type, struct prop *p)
     case PtypString:
     case PtypString8: p->str = get_string(in, type); break;
     case PtypBinary: p->bin = get_counted(in, count_size(in->flavour)); break;
-    case PtypServerId: p->bin = get_counted(in, in->flavour == WIRE_BAG ? 4 : 2); break;
+    case PtypServerId: p->bin = get_counted(in, counts_all_bytes(in->flavour) ? 4 : 2); break;
     case PtypObject: /* not a value in a ROP, and one without bytes in NSPI */
         in->bad |= in->flavour == WIRE_ROP || in->flavour == WIRE_EXT;
-        if (in->flavour == WIRE_BAG)
+        if (counts_all_bytes(in->flavour))
             p->bin = get_counted(in, 4);
         break;
     case PtypRestriction:
@@ -197,6 +251,8 @@ static void get_single(struct wire_in *in, uint16_t type, struct prop *p)
 
 struct prop wire_get_value(struct wire_in *in, uint32_t tag)
 {
+    if (in->flavour == WIRE_FX && tag & PtypCodePage)
+        return (struct prop){ .tag = PROP_AS(tag, PtypString), .str = get_counted_text(in, PROP_TYPE(tag)) };
     const uint16_t type = prop_value_type(tag);
     struct prop p = { .tag = PROP_AS(tag, type) };
     in->bad |= !prop_type_known(type);
@@ -217,7 +273,7 @@ static bool is_present(uint16_t type, const struct prop *p)
 
 static void put_bytes_value(struct wire_out *out, uint16_t type, struct blob b)
 {
-    if (type == PtypBinary || out->flavour == WIRE_BAG) {
+    if (type == PtypBinary || counts_all_bytes(out->flavour)) {
         put_count(out, b.size);
     } else if (type == PtypServerId) {
         out->full |= b.size > UINT16_MAX;
@@ -234,7 +290,7 @@ static void put_single(struct wire_out *out, uint16_t type, const struct prop *p
     static const struct restriction everything = { .type = RES_AND };
     switch (type) {
     case PtypNull: break;
-    case PtypBoolean: wire_put_uint(out, p->b, 1); break;
+    case PtypBoolean: wire_put_uint(out, p->b, boolean_size(out->flavour)); break;
     case PtypGuid: wire_put_bytes(out, BLOB_OF(p->guid.bytes, sizeof p->guid)); break;
     case PtypString:
     case PtypString8: put_string(out, type, p->str); break;
@@ -251,6 +307,10 @@ static void put_single(struct wire_out *out, uint16_t type, const struct prop *p
 
 void wire_put_value(struct wire_out *out, const struct prop *p)
 {
+    if (out->flavour == WIRE_FX && p->tag & PtypCodePage) {
+        put_counted_text(out, PROP_TYPE(p->tag), p->str ? p->str : "");
+        return;
+    }
     const uint16_t type = prop_value_type(p->tag);
     const bool presence = has_presence(out->flavour, type);
     if (presence)

@@ -26,8 +26,9 @@ enum prop_type {
     PtypRestriction = 0x00FD,
     PtypRuleAction = 0x00FE,
     PtypBinary = 0x0102,
-    PtypMultiple = 0x1000,            /* flag: PtypMultiple | PtypInteger32 ... */
-    PtypMultivalueInstance = 0x2000,  /* flag, table columns only */
+    PtypMultiple = 0x1000,           /* flag: PtypMultiple | PtypInteger32 ... */
+    PtypMultivalueInstance = 0x2000, /* flag, table columns only */
+    PtypCodePage = 0x8000,           /* flag: PtypCodePage | 1252, only in FastTransfer: [MS-OXCFXICS] 2.2.4.1.1.1 */
 };
 
 enum prop_tag {

@@ -7,10 +7,11 @@
 
 /* How property values, counts and text are encoded.  [MS-OXCDATA] 2.11.1.1, [MS-OXCMAPIHTTP] 2.2.1 */
 enum wire_flavour {
-    WIRE_ROP,   /* 16-bit counts */
-    WIRE_EXT,   /* 32-bit counts: extended rules */
-    WIRE_NSPI,  /* 32-bit counts, a HasValue byte before strings, binaries and multi-values and their elements */
-    WIRE_BAG,   /* our own storage: 32-bit counts, text as UTF-8 */
+    WIRE_ROP,  /* 16-bit counts */
+    WIRE_EXT,  /* 32-bit counts: extended rules */
+    WIRE_NSPI, /* 32-bit counts, a HasValue byte before strings, binaries and multi-values and their elements */
+    WIRE_BAG,  /* our own storage: 32-bit counts, text as UTF-8 */
+    WIRE_FX,   /* FastTransfer, [MS-OXCFXICS] 2.2.4.1.3: 32-bit counts, text with its length, Booleans of 2 bytes */
 };
 
 struct wire_struct;
