@@ -2,12 +2,15 @@
 /* [MS-OXOMSG]: sending. */
 #include "rop/handlers.h"
 
-/* [MS-OXOMSG] 3.2.5.1.  A message is sent once, and not from associated content; what was not saved yet is. */
+/* [MS-OXOMSG] 3.2.5.1.  A message is sent once, and neither from associated content nor from within another message,
+ * where no folder keeps it; what was not saved yet is. */
 enum ec rop_SubmitMessage(struct rop_call *call, const struct RopSubmitMessageRequest *request,
                           struct RopSubmitMessageResponse *response)
 {
     (void)response;
     struct store_message *message = call->object->message;
+    if (store_message_is_embedded(message))
+        return ecNotSupported;
     const uint32_t flags = store_message_u32(message, PidTagMessageFlags, 0);
     if (flags & 0x04)
         return ecSubmitted;

@@ -43,6 +43,22 @@ static void associated_content_is_not_sent(void **state)
     assert_int_equal(f->submitted, 0);
 }
 
+static void a_message_inside_of_another_is_not_sent(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t attachment = RUN(f, CreateAttachment, message(f, true)).handle;
+    const struct rop_done inner = RUN(f, OpenEmbeddedMessage, attachment, .CodePageId = 0x0FFF, .OpenModeFlags = 2);
+    CODE(inner, ecNone);
+    const struct ModifyRecipientRow row = {
+        .RecipientType = 1,
+        .RecipientRowSize = 1,
+        .RecipientRow = { .RecipientFlags = 0x021B, .EmailAddress = "ann@example.com", .DisplayName = "Ann" }
+    };
+    CODE(RUN(f, ModifyRecipients, inner.handle, .RowCount = 1, .RecipientRows = &row), ecNone);
+    CODE(RUN(f, SubmitMessage, inner.handle), ecNotSupported);
+    assert_int_equal(f->submitted, 0);
+}
+
 static void what_the_transport_says_is_the_answer(void **state)
 {
     struct rop_fixture *f = *state;
@@ -88,6 +104,7 @@ int main(void)
         ROP_TEST(a_message_with_recipients_goes_to_the_transport_saved),
         ROP_TEST(without_recipients_nothing_is_sent),
         ROP_TEST(associated_content_is_not_sent),
+        ROP_TEST(a_message_inside_of_another_is_not_sent),
         ROP_TEST(what_the_transport_says_is_the_answer),
         ROP_TEST(a_message_that_was_changed_elsewhere_is_not_sent),
         ROP_TEST(nothing_waits_that_could_be_taken_back),

@@ -221,6 +221,11 @@ uint64_t store_message_fid(const struct store_message *m)
     return m->row.fid ? store_id(m->row.fid) : 0;
 }
 
+bool store_message_is_embedded(const struct store_message *m)
+{
+    return m->embedded;
+}
+
 bool store_message_writable(const struct store_message *m)
 {
     return !m->read_only;

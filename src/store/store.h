@@ -131,6 +131,7 @@ enum ec store_message_save(struct store_message *, bool force, uint64_t *mid);
 enum ec store_message_deliver(struct store_message *, uint64_t fid, uint64_t *mid);
 uint64_t store_message_mid(const struct store_message *);      /* 0: not saved yet */
 uint64_t store_message_fid(const struct store_message *);
+bool store_message_is_embedded(const struct store_message *);
 bool store_message_writable(const struct store_message *);
 void store_message_set_mode(struct store_message *, unsigned mode);
 struct store *store_message_store(const struct store_message *);
