@@ -275,15 +275,28 @@ static struct rop_request *read_list(struct run *r, struct blob list, uint32_t *
     return all ? all : talloc_zero(r->arena, struct rop_request);
 }
 
+/* [MS-OXCROPS] 3.1.5.4: 8-bit text for a message, and for what is in it, is in the code page of the message.  Which one
+ * that is may be known only after the ROPs before, so such a request is read once more; its structure is the same. */
+static void read_in_own_codepage(struct run *r, struct rop_request *q)
+{
+    struct object *o;
+    if (q->rop->indexes == ROP_O || resolve(r, q->logon_id, q->index, &o) || !o->codepage)
+        return;
+    struct wire_in in = wire_in(r->arena, q->bytes);
+    in.codepage = o->codepage;
+    rop_get_request(&in, q);
+}
+
 static enum ec run_list(struct run *r, struct blob list)
 {
     const uint8_t *end = list.data + list.size;
     uint32_t count;
-    const struct rop_request *all = read_list(r, list, &count);
+    struct rop_request *all = read_list(r, list, &count);
     if (!all)
         return ecRpcFormat;
     for (uint32_t i = 0; i < count && !r->stop; i++) {
-        const struct rop_request *q = &all[i];
+        struct rop_request *q = &all[i];
+        read_in_own_codepage(r, q);
         if (q->rop->id == 0x01)
             release(r, q);
         else if (!run_rop(r, q, (size_t)(end - q->bytes.data) - q->bytes.size))

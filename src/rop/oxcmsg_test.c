@@ -154,6 +154,19 @@ static void text_in_8_bits_is_written_in_the_code_page_of_the_message(void **sta
     assert_memory_equal(row, "\x00\xC6\xE6\x00", 4);
 }
 
+static void text_in_8_bits_is_read_in_the_code_page_of_the_message(void **state)
+{
+    struct rop_fixture *f = *state;
+    const struct prop subject = P_STR(PROP_AS(PidTagSubject, PtypString8), "Ææ"); /* of the session: C6 E6 */
+    const struct rop_done other = RUN(f, CreateMessage, f->logon, .CodePageId = 1251, .FolderId = INBOX);
+    CODE(other, ecNone);
+    rop_set(f, other.handle, subject);
+    assert_string_equal(rop_get(f, other.handle, PidTagSubject).str, "Жж"); /* MS-OXCROPS_R4607, R4724, R4610 */
+    const uint32_t m = create(f);
+    rop_set(f, m, subject);
+    assert_string_equal(rop_get(f, m, PidTagSubject).str, "Ææ"); /* MS-OXCROPS_R4727, R692 */
+}
+
 /* ---- saving ---- */
 
 static void changes_are_seen_by_others_once_they_are_saved(void **state)
@@ -707,6 +720,7 @@ int main(void)
         ROP_TEST(opening_tells_the_start_of_a_subject_that_is_very_long),
         ROP_TEST(an_unknown_code_page_is_refused),
         ROP_TEST(text_in_8_bits_is_written_in_the_code_page_of_the_message),
+        ROP_TEST(text_in_8_bits_is_read_in_the_code_page_of_the_message),
         ROP_TEST(changes_are_seen_by_others_once_they_are_saved),
         ROP_TEST(the_second_to_save_hears_of_the_first_unless_it_insists),
         ROP_TEST(a_message_kept_open_for_reading_cannot_be_saved_again),

@@ -12,15 +12,16 @@ enum ec rop_OpenStream(struct rop_call *call, const struct RopOpenStreamRequest 
     struct object *o, *of = call->object;
     if (request->OpenModeFlags > STREAM_BEST)
         return ecInvalidParam;
+    const unsigned mode = request->OpenModeFlags | STREAM_CODEPAGE(call->codepage);
     enum ec ec = rop_open(call, of, OBJECT_STREAM, &o);
     if (ec)
         return ec;
     if (of->type == OBJECT_MESSAGE)
-        ec = store_stream_of_message(&o->stream, o, of->message, request->PropertyTag, request->OpenModeFlags);
+        ec = store_stream_of_message(&o->stream, o, of->message, request->PropertyTag, mode);
     else if (of->type == OBJECT_ATTACHMENT)
-        ec = store_stream_of_attachment(&o->stream, o, of->attachment, request->PropertyTag, request->OpenModeFlags);
+        ec = store_stream_of_attachment(&o->stream, o, of->attachment, request->PropertyTag, mode);
     else
-        ec = store_stream_of_folder(&o->stream, o, call->store, of->fid, request->PropertyTag, request->OpenModeFlags);
+        ec = store_stream_of_folder(&o->stream, o, call->store, of->fid, request->PropertyTag, mode);
     if (!ec)
         response->StreamSize = (uint32_t)MIN(store_stream_size(o->stream), UINT32_MAX);
     return ec;

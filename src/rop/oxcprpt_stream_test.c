@@ -70,6 +70,18 @@ static void text_is_a_stream_of_UTF_16(void **state)
     assert_memory_equal(r->Data.data, "a\0\xE9\0", 4);
 }
 
+static void text_in_8_bits_is_a_stream_in_the_code_page_of_the_message(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t m = RUN(f, CreateMessage, f->logon, .CodePageId = 1251, .FolderId = INBOX).handle;
+    const uint32_t tag = PROP_AS(PidTagBody, PtypString8), s = open_as(f, m, tag, CREATE).handle;
+    write_text(f, s, "\xC6\xE6");
+    CODE(RUN(f, CommitStream, s), ecNone);
+    assert_string_equal(rop_get(f, m, PidTagBody).str, "Жж");
+    const char *read = read_text(f, open_as(f, m, tag, READ_ONLY).handle, 100);
+    assert_memory_equal(read, "\xC6\xE6", 2);
+}
+
 static void a_property_that_is_not_there_must_be_created(void **state)
 {
     struct rop_fixture *f = *state;
@@ -282,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROP_TEST(a_stream_begins_with_the_value_of_its_property),
         ROP_TEST(text_is_a_stream_of_UTF_16),
+        ROP_TEST(text_in_8_bits_is_a_stream_in_the_code_page_of_the_message),
         ROP_TEST(a_property_that_is_not_there_must_be_created),
         ROP_TEST(a_number_is_no_stream),
         ROP_TEST(creating_throws_the_old_value_away),
