@@ -21,7 +21,8 @@ enum {
 
 struct session {
     const struct lmtp_line *line;
-    TALLOC_CTX *arena; /* of the transaction */
+    TALLOC_CTX *arena;   /* of the transaction */
+    TALLOC_CTX *command; /* of one command, unless its transaction keeps it */
     struct buf out;    /* replies that are not sent yet */
     uint8_t in[READ_BYTES];
     size_t at, end;
@@ -137,7 +138,7 @@ static char *read_command(struct session *s)
     bad |= length > LINE_MAX_BYTES;
     length = MIN(length, (size_t)LINE_MAX_BYTES);
     length -= length && line[length - 1] == '\r';
-    return bad ? talloc_strdup(s->arena, "\1") : talloc_strndup(s->arena, line, length);
+    return bad ? talloc_strdup(s->command, "\1") : talloc_strndup(s->command, line, length);
 }
 
 /* ---- the transaction ---- */
@@ -150,6 +151,13 @@ static void reset(struct session *s)
     s->to = NULL;
     s->addresses = NULL;
     s->count = 0;
+}
+
+/* What the command has made lives as long as the transaction. */
+static void keep_command(struct session *s)
+{
+    talloc_steal(s->arena, s->command);
+    s->command = talloc_new(s);
 }
 
 /* "<alice@example.com> SIZE=100": the address, and *rest behind it.  NULL: not a path. */
@@ -171,7 +179,7 @@ static char *path_of(struct session *s, const char *text, const char **rest)
     if (*at != '>' || at - begin > ADDRESS_MAX)
         return NULL;
     *rest = at + 1;
-    char *path = talloc_strndup(s->arena, begin, (size_t)(at - begin));
+    char *path = talloc_strndup(s->command, begin, (size_t)(at - begin));
     return utf8_is_valid(path, strlen(path)) ? path : NULL;
 }
 
@@ -223,11 +231,12 @@ static void on_mail(struct session *s, const char *argument)
         reply(s, "501 5.1.7 MAIL FROM:<address> is expected");
         return;
     }
-    const char *refusal = refusal_of_parameters(s, talloc_strdup(s->arena, rest));
+    const char *refusal = refusal_of_parameters(s, talloc_strdup(s->command, rest));
     if (refusal) {
         reply(s, "%s", refusal);
         return;
     }
+    keep_command(s);
     s->sender = sender;
     s->to = talloc_array(s->arena, const struct account *, RECIPIENTS_MAX);
     s->addresses = talloc_array(s->arena, char *, RECIPIENTS_MAX);
@@ -249,11 +258,12 @@ static void on_rcpt(struct session *s, const char *argument)
     else if (s->count == RECIPIENTS_MAX)
         reply(s, "452 4.5.3 too many recipients");
     else {
-        const struct account *a = directory_by_smtp(s->line->transport->config.directory, s->arena, address);
+        const struct account *a = directory_by_smtp(s->line->transport->config.directory, s->command, address);
         if (!a) {
             reply(s, "550 5.1.1 there is no mailbox with this address");
             return;
         }
+        keep_command(s);
         s->addresses[s->count] = address;
         s->to[s->count++] = a;
         reply(s, "250 2.1.5 recipient accepted");
@@ -340,6 +350,7 @@ static const struct {
     { ecShutoffQuotaExceeded, "452 4.2.2 the mailbox is full" },
     { ecMailboxInTransit, "451 4.3.2 the mailbox is being moved" },
     { ecTooBig, "552 5.3.4 the message is too large" },
+    { ecTooManyRecips, "554 5.5.3 the message has too many recipients" },
     { ecMsgCycle, "554 5.4.6 the message goes round in a loop" },
 };
 
@@ -454,10 +465,12 @@ void lmtp_converse(const struct lmtp_line *line)
     struct session *s = talloc_zero(NULL, struct session);
     s->line = line;
     s->arena = talloc_new(s);
+    s->command = talloc_new(s);
     s->helo = talloc_strdup(s, "unknown");
     buf_init(&s->out, s);
     reply(s, "220 %s LMTP ready", line->transport->hostname);
     while (!s->gone && !s->quit) {
+        talloc_free_children(s->command);
         char *command_line = !s->sender && is_stopping(s) ? NULL : read_command(s);
         const size_t before = s->out.size;
         if (!command_line) {

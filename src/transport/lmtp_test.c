@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mail from outside: the conversation byte for byte, a foreign client, and what is in the mailbox then. */
 #include <arpa/inet.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -99,6 +100,27 @@ static void the_greeting_offers_what_the_server_can(void **state)
     expect(p, fd, "250 2.0.0");
     expect(p, fd, "221 2.0.0");
     assert_string_equal(hear_line(p, fd), "");
+    close(fd);
+}
+
+/* Whoever talks for days does not make the server grow. */
+static void what_was_said_is_forgotten(void **state)
+{
+    struct post *p = *state;
+    const int fd = greeted(p);
+    char x[501], noop[600], rcpt[600];
+    memset(x, 'x', sizeof x);
+    snprintf(noop, sizeof noop, "NOOP %.500s\r\n", x);
+    snprintf(rcpt, sizeof rcpt, "RCPT TO:<%.400s@example.com>\r\n", x);
+    say(fd, "MAIL FROM:<carol@example.com>\r\n");
+    expect(p, fd, "250 2.1.0");
+    const size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    for (unsigned i = 0; i < 4000; i++) {
+        say(fd, i % 2 ? noop : rcpt);
+        expect(p, fd, i % 2 ? "250 2.0.0" : "550 5.1.1");
+        talloc_free_children(p->arena);
+    }
+    assert_true(mallinfo2().uordblks + mallinfo2().hblkhd < before + 1000000);
     close(fd);
 }
 
@@ -414,6 +436,23 @@ static const char *file_with(struct post *p, const char *name, const char *conte
     return path;
 }
 
+/* Waiting does not help: the message would come again for days. */
+static void more_recipients_than_a_message_can_keep_are_refused_for_good(void **state)
+{
+    struct post *p = *state;
+    const int fd = ready_for_data(p);
+    char name[3001] = { 0 };
+    memset(name, 'x', sizeof name - 1);
+    say(fd, "From: carol@example.com\r\n");
+    for (unsigned field = 0; field < 30; field++)
+        for (unsigned i = 0; i < 100; i++)
+            say(fd, talloc_asprintf(p->arena, "%s \"%s\" <a%u@example.com>%s\r\n", i ? "" : "To:", name,
+                                    field * 100 + i, i < 99 ? "," : ""));
+    say(fd, "\r\nbody\r\n.\r\n");
+    expect(p, fd, "554 5.5.3");
+    close(fd);
+}
+
 static void swaks_delivers_a_subject_in_any_charset(void **state)
 {
     static const struct {
@@ -536,6 +575,8 @@ int main(void)
         TEST(a_message_that_has_been_everywhere_is_refused),
         TEST(a_message_without_an_end_is_not_delivered),
         TEST(when_the_server_stops_clients_hear_it),
+        TEST(what_was_said_is_forgotten),
+        TEST(more_recipients_than_a_message_can_keep_are_refused_for_good),
         TEST(swaks_delivers_a_subject_in_any_charset),
         TEST(swaks_delivers_HTML_with_its_plain_text_an_inline_picture_and_a_file),
         TEST(swaks_hears_of_an_unknown_recipient),
