@@ -75,7 +75,7 @@ struct context *context_new(struct mapihttp *m, enum endpoint endpoint, struct g
     c->user = user;
     c->session = session;
     c->references = 2; /* the table's and the caller's */
-    c->sequence = c->beside = 1;
+    c->sequence = 1;
     c->last_used = clock_ms();
     c->pending = 1;
 
@@ -141,11 +141,11 @@ static bool says(const char *cookie, uint64_t sequence)
     return strcmp(cookie, text) == 0;
 }
 
-/* An answer outside the sequence (NotificationWait, PING) may overtake one inside, or be read after it; then the client
- * comes with the cookie of that one, which is just one behind. */
+/* An answer outside the sequence (NotificationWait, PING) may be read after later ones inside: it was overtaken, or
+ * something on the way has kept it.  Then the client comes with the cookie of that one, once. */
 static bool is_next(const struct context *c, const char *cookie)
 {
-    return says(cookie, c->sequence) || (c->beside + 1 == c->sequence && says(cookie, c->beside));
+    return says(cookie, c->sequence) || (c->beside && says(cookie, c->beside));
 }
 
 static enum response_code check_sequence(const struct context *c, bool sequenced, const char *cookie)
@@ -164,6 +164,8 @@ enum response_code context_begin(struct context *c, bool sequenced, const char *
     pthread_mutex_lock(&c->server->lock);
     const enum response_code code = check_sequence(c, sequenced, sequence_cookie);
     if (!code) {
+        if (sequenced && says(sequence_cookie, c->beside) && c->beside != c->sequence)
+            c->beside = 0;
         c->pending++;
         c->busy |= sequenced;
         c->sequence += sequenced;

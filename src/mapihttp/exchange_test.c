@@ -481,6 +481,20 @@ static void an_answer_outside_the_sequence_may_be_read_after_one_inside(void **s
     assert_int_equal(execute(w, &ping, logon_body(w)).code, 15);
 }
 
+static void an_answer_outside_the_sequence_may_be_read_much_later_once(void **state)
+{
+    struct world *w = world(state);
+    const struct reply c = connected(w), one = execute(w, &c, logon_body(w));
+    assert_int_equal(execute(w, &c, logon_body(w)).code, 15); /* nothing was answered outside of the sequence yet */
+    const struct reply ping = ASK(w, .type = "PING", .context = c.context, .sequence = c.sequence);
+    const struct reply two = execute(w, &one, logon_body(w)), three = execute(w, &two, logon_body(w));
+    assert_int_equal(three.code, 0);
+    const struct reply four = execute(w, &ping, logon_body(w)); /* something on the way has kept the PING's answer */
+    assert_int_equal(four.code, 0);
+    assert_int_equal(execute(w, &ping, logon_body(w)).code, 15);
+    assert_int_equal(execute(w, &four, logon_body(w)).code, 0);
+}
+
 static void a_request_that_never_arrived_whole_can_be_sent_again(void **state)
 {
     struct world *w = world(state);
@@ -1065,6 +1079,7 @@ int main(void)
         ROP_TEST(a_context_belongs_to_its_user_and_its_endpoint),
         ROP_TEST(the_sequence_cookie_moves_with_every_answer_of_the_sequence),
         ROP_TEST(an_answer_outside_the_sequence_may_be_read_after_one_inside),
+        ROP_TEST(an_answer_outside_the_sequence_may_be_read_much_later_once),
         ROP_TEST(a_request_that_never_arrived_whole_can_be_sent_again),
         ROP_TEST(a_user_has_so_many_contexts_and_the_idle_ones_go_first),
         ROP_TEST(waits_do_not_keep_contexts_beyond_the_limit),

@@ -31,7 +31,7 @@ struct context {
     char cookie[COOKIE_SIZE];
     struct guid user;   /* checked at every request */
     uint64_t sequence;  /* what the sequence cookie of the next request must say */
-    uint64_t beside;    /* what it said in the last answer outside the sequence */
+    uint64_t beside;    /* what it said in the last answer outside the sequence; 0: none, or used meanwhile */
     uint64_t last_used; /* clock_ms() */
     uint64_t turn;      /* grows with every use of any context */
     unsigned pending;   /* requests that run or wait: the idle timer stands still */
