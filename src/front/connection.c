@@ -620,6 +620,16 @@ static void answer_done(struct connection *c, enum http_after after)
     connection_input(c);
 }
 
+/* Most answers fit into the socket's buffer: three system calls less than a round of the event loop, which TLS does
+ * without by itself.  What is left, or an error, is the bufferevent's. */
+static size_t send_at_once(struct connection *c, const struct parcel *parcel)
+{
+    if (c->tls || unread(c))
+        return 0;
+    const ssize_t sent = send(bufferevent_getfd(c->socket), parcel->bytes, parcel->size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? 0 : (size_t)sent;
+}
+
 static void deliver_bytes(struct io *io, struct parcel *parcel)
 {
     (void)io;
@@ -631,12 +641,13 @@ static void deliver_bytes(struct io *io, struct parcel *parcel)
         return;
     }
     struct evbuffer *output = bufferevent_get_output(c->socket);
-    if (parcel->size < REFERENCE_BYTES) {
-        evbuffer_add(output, parcel->bytes, parcel->size);
+    const size_t sent = send_at_once(c, parcel), left = parcel->size - sent;
+    if (left < REFERENCE_BYTES) {
+        evbuffer_add(output, parcel->bytes + sent, left);
         parcel_done(parcel);
     } else {
         parcel->exchange = NULL;
-        evbuffer_add_reference(output, parcel->bytes, parcel->size, parcel_sent, parcel);
+        evbuffer_add_reference(output, parcel->bytes + sent, left, parcel_sent, parcel);
         http_answer_drop(&exchange->answer);
     }
     if (after != HTTP_GOES_ON)

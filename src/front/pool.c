@@ -50,8 +50,8 @@ void pool_add(struct pool *pool, struct job *job)
     pthread_mutex_lock(&pool->lock);
     *pool->end = job;
     pool->end = &job->next;
-    pthread_cond_signal(&pool->filled);
     pthread_mutex_unlock(&pool->lock);
+    pthread_cond_signal(&pool->filled); /* behind the lock, which the thread that wakes wants at once */
 }
 
 void pool_close(struct pool *pool)

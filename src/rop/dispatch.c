@@ -15,6 +15,7 @@
 #define QUERY_NO_ADVANCE 0x01       /* [MS-OXCTABL] 2.2.2.5.1: the same rows would come again */
 #define CHAIN_ROOM_STREAM 8192u     /* less than this left: no further chained buffer */
 #define CHAIN_ROOM_ROWS 32768u
+#define POOL_BYTES (48 << 10)       /* for the many small pieces of a page of rows */
 
 struct handler {
     unsigned objects, destination;
@@ -419,7 +420,8 @@ enum ec rop_execute(TALLOC_CTX *arena, const struct rop_services *services, stru
                     uint32_t flags, uint32_t out_max, struct buf *out)
 {
     pthread_once(&handlers_once, index_handlers);
-    struct run r = { .arena = arena, .services = services, .session = session };
+    TALLOC_CTX *pool = talloc_pool(arena, POOL_BYTES);
+    struct run r = { .arena = pool, .services = services, .session = session };
     struct RopBuffer request;
     struct buf payload;
     enum ec ec = check_sizes(in, out_max);

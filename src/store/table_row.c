@@ -5,6 +5,7 @@
 enum { TBL_LEAF_ROW = 1 }; /* PidTagRowType */
 enum { DEPTH_MAX = 1000 }; /* folders lie no deeper, and a damaged tree ends */
 enum { INSTANCES_MAX = 1024 };
+enum { SCRATCH_BYTES = 2048 };
 
 /* ---- by id ---- */
 
@@ -392,7 +393,7 @@ struct props row_values(TALLOC_CTX *arena, const struct table_row *row)
 {
     const struct store_table *t = row->table;
     struct prop *values = talloc_array(arena, struct prop, t->column_count);
-    TALLOC_CTX *scratch = talloc_new(NULL);
+    TALLOC_CTX *scratch = talloc_pool(NULL, SCRATCH_BYTES);
     for (uint32_t i = 0; i < t->column_count; i++) {
         struct prop p;
         row_prop(scratch, row, t->columns[i], CELL_LIMIT, true, &p);
@@ -407,7 +408,7 @@ uint32_t row_instances(const struct table_row *row)
     const struct store_table *t = row->table;
     if (!t->instances)
         return 1;
-    TALLOC_CTX *scratch = talloc_new(NULL);
+    TALLOC_CTX *scratch = talloc_pool(NULL, SCRATCH_BYTES);
     struct prop p;
     row_prop(scratch, row, t->instances, MATCH_LIMIT, true, &p);
     const uint32_t count = PROP_TYPE(p.tag) & PtypMultiple ? p.mv.count : 0;
