@@ -1045,7 +1045,7 @@ static void a_row_comes_changes_and_goes_behind_its_neighbour(void **state)
         const uint64_t mid = MESSAGE(f, INBOX, subject("BB"), at(1));
         assert_string_equal(heard(ear), "+BB>B"); /* MS-OXCNOTIF_R23, R15801 */
         change(f, INBOX, mid, P_I32(PidTagImportance, 2));
-        assert_string_equal(heard(ear), "*BB>B"); /* R25, R15802 */
+        assert_string_equal(heard(ear), "*BB>B"); /* MS-OXCNOTIF_R25, R15802 */
         bool partial;
         OK(store_set_read_flags(f->store, INBOX, &mid, 1, 0x04, &partial));
         assert_string_equal(heard(ear), "*BB>B");
@@ -1054,7 +1054,7 @@ static void a_row_comes_changes_and_goes_behind_its_neighbour(void **state)
         change(f, INBOX, mids[0], i ? subject("A") : at(0));
         assert_string_equal(heard(ear), "*A>"); /* the first row has no neighbour */
         delete_message(f, INBOX, mid, i);
-        assert_string_equal(heard(ear), "-"); /* R24 */
+        assert_string_equal(heard(ear), "-"); /* MS-OXCNOTIF_R24 */
         MESSAGE(f, DRAFTS, subject("elsewhere"));
         assert_string_equal(heard(ear), "");
         save(f, INBOX, true, (const struct prop[]){ subject("FAI") }, 1);

@@ -179,7 +179,7 @@ static void rule_actions_are_walked_block_by_block(void **state)
     (void)state;
     const char *rop =
         "02 00 09 00 0A 00 00 00 00 00 00 00 00 09 00 0B 00 00 00 00 00 00 00 00"; /* MS-OXORULE_R231, R236 */
-    const char *ext = "01 00 00 00 09 00 00 00 0A 00 00 00 00 00 00 00 00";        /* R945, R949 */
+    const char *ext = "01 00 00 00 09 00 00 00 0A 00 00 00 00 00 00 00 00";        /* MS-OXORULE_R945, R949 */
     both_ways(WIRE_ROP, P_BIN(T(PtypRuleAction), bytes_of(rop)), rop);
     both_ways(WIRE_EXT, P_BIN(T(PtypRuleAction), bytes_of(ext)), ext);
     both_ways(WIRE_BAG, P_BIN(T(PtypRuleAction), BLOB_OF("\0\0", 2)), "02 00 00 00 00 00");

@@ -469,7 +469,7 @@ static void new_mail_says_folder_message_flags_and_class(void **state)
     assert_int_equal(data->FolderId, 0x0500000000000001);
     assert_int_equal(data->MessageId, 0x0900000000000001);
     assert_int_equal(data->MessageFlags, 2);
-    assert_string_equal(data->MessageClass, "IPM"); /* OXCNOTIF R226 */
+    assert_string_equal(data->MessageClass, "IPM"); /* MS-OXCNOTIF_R226 */
 }
 
 static void a_created_folder_has_a_parent_a_created_message_has_none(void **state)
@@ -477,17 +477,17 @@ static void a_created_folder_has_a_parent_a_created_message_has_none(void **stat
     const struct NotificationData *folder = EXAMPLE(NotificationData, "04 00 " FID "01 00 00 00 00 00 00 04  00 00");
     assert_int_equal(folder->ParentFolderId, 0x0400000000000001);
     const struct NotificationData *message = EXAMPLE(NotificationData, "04 80 " FID MID "01 00 1F 00 37 00");
-    assert_int_equal(message->ParentFolderId, 0); /* OXCNOTIF R179 */
+    assert_int_equal(message->ParentFolderId, 0); /* MS-OXCNOTIF_R179 */
     assert_int_equal(message->Tags[0], PidTagSubject);
     const struct NotificationData *found = EXAMPLE(NotificationData, "04 C0 " FID MID "01 00 00 00 00 00 00 04  FF FF");
     assert_int_equal(found->ParentFolderId, 0x0400000000000001);
-    assert_null(found->Tags); /* OXCNOTIF R203 */
+    assert_null(found->Tags); /* MS-OXCNOTIF_R203 */
 }
 
 static void a_modified_folder_tells_its_counts(void **state)
 {
     const struct NotificationData *data = EXAMPLE(NotificationData, "10 30 " FID "00 00  07 00 00 00  03 00 00 00");
-    assert_int_equal(data->TotalMessageCount, 7); /* OXCNOTIF R207 */
+    assert_int_equal(data->TotalMessageCount, 7); /* MS-OXCNOTIF_R207 */
     assert_int_equal(data->UnreadMessageCount, 3);
 }
 
@@ -496,11 +496,11 @@ static void a_moved_object_tells_where_it_was(void **state)
     const struct NotificationData *message =
         EXAMPLE(NotificationData, "20 80 " FID MID "01 00 00 00 00 00 00 06  01 00 00 00 00 00 00 0A");
     assert_int_equal(message->OldFolderId, 0x0600000000000001);
-    assert_int_equal(message->OldMessageId, 0x0A00000000000001); /* OXCNOTIF R187 */
+    assert_int_equal(message->OldMessageId, 0x0A00000000000001); /* MS-OXCNOTIF_R187 */
     const struct NotificationData *folder = EXAMPLE(
         NotificationData, "20 00 " FID "01 00 00 00 00 00 00 04  01 00 00 00 00 00 00 06  01 00 00 00 00 00 00 07");
     assert_int_equal(folder->ParentFolderId, 0x0400000000000001);
-    assert_int_equal(folder->OldParentFolderId, 0x0700000000000001); /* OXCNOTIF R191 */
+    assert_int_equal(folder->OldParentFolderId, 0x0700000000000001); /* MS-OXCNOTIF_R191 */
 }
 
 static void a_table_tells_which_row_and_behind_which_one(void **state)
@@ -509,7 +509,7 @@ static void a_table_tells_which_row_and_behind_which_one(void **state)
     assert_int_equal(EXAMPLE(NotificationData, "00 81 07 00")->TableEventType, 7);
     const struct NotificationData *deleted = EXAMPLE(NotificationData, "00 81 04 00 " FID MID "02 00 00 00");
     assert_int_equal(deleted->TableRowMessageID, 0x0900000000000001);
-    assert_int_equal(deleted->TableRowInstance, 2); /* OXCNOTIF R150 */
+    assert_int_equal(deleted->TableRowInstance, 2); /* MS-OXCNOTIF_R150 */
     const struct NotificationData *added =
         EXAMPLE(NotificationData,
                 "00 81 03 00 " FID MID "00 00 00 00 " FID "01 00 00 00 00 00 00 08  01 00 00 00  02 00 AB CD");
@@ -518,7 +518,7 @@ static void a_table_tells_which_row_and_behind_which_one(void **state)
     assert_blob(added->TableRowData, "\xAB\xCD");
     const struct NotificationData *hierarchy =
         EXAMPLE(NotificationData, "00 01 05 00 " FID "01 00 00 00 00 00 00 04  01 00 EE");
-    assert_int_equal(hierarchy->InsertAfterTableRowFolderID, 0x0400000000000001); /* OXCNOTIF R154 */
+    assert_int_equal(hierarchy->InsertAfterTableRowFolderID, 0x0400000000000001); /* MS-OXCNOTIF_R154 */
     assert_blob(hierarchy->TableRowData, "\xEE");
 }
 
