@@ -11,6 +11,10 @@
 #include "directory/directory.h"
 #include "store/store.h"
 
+struct fx_download;
+struct ics_collector;
+struct fx_upload;
+struct ics_state;
 struct sessions; /* all sessions of this process, and the pool of stores that they use */
 struct session;
 struct logon;
@@ -26,6 +30,9 @@ enum object_type {
     OBJECT_ATTACHMENTS = 0x040,
     OBJECT_STREAM = 0x080,
     OBJECT_SUBSCRIPTION = 0x100,
+    OBJECT_DOWNLOAD = 0x200,  /* FastTransfer and synchronisation, from the server */
+    OBJECT_COLLECTOR = 0x400, /* synchronisation, to the server */
+    OBJECT_UPLOAD = 0x800,    /* FastTransfer, to the server */
     OBJECT_TABLE = OBJECT_CONTENTS | OBJECT_HIERARCHY | OBJECT_ATTACHMENTS,
     OBJECT_ANY = 0xFFF,
 };
@@ -49,7 +56,11 @@ struct object {
         struct store_table *table;
         struct store_stream *stream;
         struct subscription subscription;
+        struct fx_download *download; /* these are rop's, and nobody else looks into them */
+        struct ics_collector *collector;
+        struct fx_upload *upload;
     };
+    struct ics_state *state; /* synchronisation, both ways; rop's too */
     bool notify;         /* tables: opened without NoNotifications */
     bool view;           /* tables: a row was asked for, [MS-OXCNOTIF] 3.1.4.3 */
     bool stale;          /* tables: a TABLE_CHANGED waits, so single rows tell nothing; the session's lock */

@@ -77,13 +77,12 @@ static bool is_text(uint16_t type)
     return type & PtypCodePage || type == PtypString || type == PtypString8;
 }
 
+/* The table of [MS-OXCFXICS] 3.2.5.8.1.1; everything is stored in Unicode. */
 uint16_t fx_text_type(const struct fx_out *out)
 {
-    if (out->options & FX_FORCE_UNICODE)
-        return PtypString;
-    if ((out->options & FX_FOR_UPLOAD) == FX_FOR_UPLOAD)
+    if (out->options & FX_USE_CPID)
         return PtypCodePage | UNICODE_CODE_PAGE;
-    return out->options & FX_UNICODE ? PtypString : PtypString8;
+    return out->options & (FX_UNICODE | FX_FORCE_UNICODE) ? PtypString : PtypString8;
 }
 
 bool fx_has_type(uint16_t type)

@@ -15,7 +15,7 @@ enum fx_marker {
 };
 const char *fx_marker_name(uint32_t tag); /* "StartMessage"; NULL: no marker, but a property */
 
-/* SendOptions, [MS-OXCFXICS] 2.2.3.1.1.1.2.  Unicode with UseCpid: as stored, which is Unicode here. */
+/* SendOptions, [MS-OXCFXICS] 2.2.3.1.1.1.1 */
 enum {
     FX_UNICODE = 0x01,
     FX_USE_CPID = 0x02,

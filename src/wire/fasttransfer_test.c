@@ -83,16 +83,25 @@ static void text_and_bytes_have_lengths_of_four_bytes_and_text_its_zero(void **s
 
 static void text_goes_out_as_the_send_options_say(void **state)
 {
+    static const struct {
+        uint8_t options;
+        const char *bytes;
+    } cases[] = {
+        { 0, "1e003700 02000000 eb00" },                                    /* R3447 */
+        { FX_UNICODE, "1f003700 04000000 eb000000" },                       /* R3448, R3449 */
+        { FX_FORCE_UNICODE, "1f003700 04000000 eb000000" },                 /* R3451 */
+        { FX_UNICODE | FX_FORCE_UNICODE, "1f003700 04000000 eb000000" },    /* R3455 */
+        { FX_USE_CPID, "b0843700 04000000 eb000000" },                      /* R3452, R3453, R3255, R3257, R3258 */
+        { FX_FOR_UPLOAD, "b0843700 04000000 eb000000" },                    /* R3456, R3457, R3781 */
+        { FX_USE_CPID | FX_FORCE_UNICODE, "b0843700 04000000 eb000000" },   /* R3782 */
+        { FX_FOR_UPLOAD | FX_FORCE_UNICODE, "b0843700 04000000 eb000000" }, /* R3459 */
+    };
     (void)state;
-    fx_out_init(&out, arena, 0, 1252);
-    put(P_STR(PidTagSubject, "Zoë"));
-    assert_taken(100, "1e003700 04000000 5a6feb00");
-    fx_out_init(&out, arena, FX_FOR_UPLOAD, 1252);
-    put(P_STR(PidTagSubject, "Z"));
-    assert_taken(100, "b0843700 04000000 5a000000"); /* R3255, R3257, R3258 */
-    fx_out_init(&out, arena, FX_FOR_UPLOAD | FX_FORCE_UNICODE, 1252);
-    put(P_STR(PidTagSubject, "Z"));
-    assert_taken(100, "1f003700 04000000 5a000000");
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        fx_out_init(&out, arena, cases[i].options, 1252);
+        put(P_STR(PidTagSubject, "ë"));
+        assert_taken(100, cases[i].bytes);
+    }
 }
 
 static void a_named_property_carries_its_name(void **state)
