@@ -33,8 +33,9 @@ enum object_type {
     OBJECT_DOWNLOAD = 0x200,  /* FastTransfer and synchronisation, from the server */
     OBJECT_COLLECTOR = 0x400, /* synchronisation, to the server */
     OBJECT_UPLOAD = 0x800,    /* FastTransfer, to the server */
-    OBJECT_TABLE = OBJECT_CONTENTS | OBJECT_HIERARCHY | OBJECT_ATTACHMENTS,
-    OBJECT_ANY = 0xFFF,
+    OBJECT_RULES = 0x1000,    /* a table */
+    OBJECT_TABLE = OBJECT_CONTENTS | OBJECT_HIERARCHY | OBJECT_ATTACHMENTS | OBJECT_RULES,
+    OBJECT_ANY = 0xFFFF,
 };
 
 struct subscription {

@@ -35,6 +35,26 @@ struct store_tx store_read(struct store *st)
     return begin(st, false);
 }
 
+struct store_batch {
+    struct store_tx tx;
+};
+
+struct store_batch *store_batch_begin(TALLOC_CTX *arena, struct store *st)
+{
+    struct store_batch *batch = talloc(arena, struct store_batch);
+    batch->tx = store_begin(st);
+    return batch;
+}
+
+enum ec store_batch_end(struct store_batch *batch, enum ec so_far)
+{
+    if (so_far)
+        sql_abort(&batch->tx.sql, so_far);
+    const enum ec ec = store_end(&batch->tx);
+    talloc_free(batch);
+    return ec;
+}
+
 void change_add(struct store_tx *tx, const struct store_change *change)
 {
     struct pending *pending = tx->st->pending;

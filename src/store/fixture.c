@@ -201,6 +201,7 @@ int64_t fixture_rows(struct store_fixture *f, const char *table)
         { "tombstone", "SELECT COUNT(*) FROM tombstone WHERE mb = $1" },
         { "folder", "SELECT COUNT(*) FROM folder WHERE mb = $1" },
         { "mailbox", "SELECT COUNT(*) FROM mailbox WHERE mb = $1" },
+        { "rule", "SELECT COUNT(*) FROM rule WHERE mb = $1" },
     };
     int64_t count = -1;
     struct store_tx tx = store_read(f->store);

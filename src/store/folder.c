@@ -36,6 +36,7 @@ void folder_row_read(struct sql_rows *rows, unsigned first, struct folder_row *r
     row->pcl = sql_col_blob(rows, c++);
     row->source_key = sql_col_blob(rows, c++);
     row->props = sql_col_blob(rows, c++);
+    row->has_rules = sql_col_int(rows, c++);
 }
 
 static const char folder_row_sql[] =
@@ -73,6 +74,7 @@ enum ec store_folder_row(TALLOC_CTX *arena, struct store *st, uint64_t fid, stru
         .associated = row.associated,
         .subfolders = row.subfolders,
         .hidden = row.hidden,
+        .has_rules = row.has_rules,
     };
     return store_end(&tx);
 }

@@ -28,6 +28,7 @@ static const char folder_soft_delete_sql[] = "UPDATE folder SET deleted = $3 WHE
 static const char *const folder_hard_delete_sql[] = {
     "DELETE FROM value WHERE mb = $1 AND id = $2",
     "DELETE FROM tombstone WHERE mb = $1 AND fid = $2",
+    "DELETE FROM rule WHERE mb = $1 AND fid = $2",
     "DELETE FROM folder WHERE mb = $1 AND fid = $2",
 };
 

@@ -39,7 +39,7 @@ GETTER(signature)        { UNUSED; return P_BIN(tag, blob_copy(arena, BLOB_OF(st
 GETTER(object_type)      { UNUSED; return P_I32(tag, 3); }
 GETTER(access_level)     { UNUSED; return P_I32(tag, 1); }
 GETTER(type)             { UNUSED; return P_I32(tag, row->type); }
-GETTER(has_rules)        { UNUSED; return P_BOOL(tag, false); }
+GETTER(has_rules)        { UNUSED; return P_BOOL(tag, row->has_rules); }
 GETTER(total)            { UNUSED; return P_I32(tag, row->total); }
 GETTER(unread)           { UNUSED; return P_I32(tag, row->unread); }
 GETTER(associated)       { UNUSED; return P_I32(tag, row->associated); }

@@ -150,6 +150,37 @@ struct blob store_message_entry_id(TALLOC_CTX *arena, const struct store *st, ui
     return message_entry_id(arena, st, store_counter(fid), store_counter(mid));
 }
 
+static uint64_t own_counter(const struct store *st, struct guid replica, const uint8_t counter[COUNTER_BYTES])
+{
+    return guid_equal(replica, st->replica) ? get_counter(counter) : 0;
+}
+
+enum ec store_fid_of_entry_id(const struct store *st, struct blob entry_id, uint64_t *fid)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    struct wire_in in = wire_in(arena, entry_id);
+    struct FolderEntryId id = { 0 };
+    const bool good = wire_get(&in, &FolderEntryId_wire, &id) && id.FolderType == FOLDER_PRIVATE;
+    const uint64_t counter = good ? own_counter(st, id.DatabaseGuid, id.GlobalCounter) : 0;
+    *fid = counter ? store_id(counter) : 0;
+    talloc_free(arena);
+    return counter ? ecNone : ecInvalidEntryId;
+}
+
+enum ec store_mid_of_entry_id(const struct store *st, struct blob entry_id, uint64_t *fid, uint64_t *mid)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    struct wire_in in = wire_in(arena, entry_id);
+    struct MessageEntryId id = { 0 };
+    const bool good = wire_get(&in, &MessageEntryId_wire, &id) && id.MessageType == MESSAGE_PRIVATE;
+    const uint64_t folder = good ? own_counter(st, id.FolderDatabaseGuid, id.FolderGlobalCounter) : 0,
+                   message = good ? own_counter(st, id.MessageDatabaseGuid, id.MessageGlobalCounter) : 0;
+    *fid = folder ? store_id(folder) : 0;
+    *mid = message ? store_id(message) : 0;
+    talloc_free(arena);
+    return folder && message ? ecNone : ecInvalidEntryId;
+}
+
 /* 2.2.4.3.  The server's name is not part of what identifies a store and stays empty: a mailbox may move. */
 struct blob store_entry_id(TALLOC_CTX *arena, const struct store *st)
 {

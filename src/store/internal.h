@@ -71,7 +71,7 @@ static inline struct prop size_prop(uint32_t tag, uint64_t size)
 struct folder_row {
     uint64_t fid, parent, cn;
     uint8_t type;
-    bool deleted, hidden;
+    bool deleted, hidden, has_rules;
     uint32_t total, unread, associated, subfolders, deleted_total, hierarchy_cn;
     uint64_t size, associated_size;
     uint64_t content_time, hierarchy_time, modified, created, committed;
@@ -82,8 +82,8 @@ struct folder_row {
 #define FOLDER_COLUMNS \
     "fid, parent, cn, type, deleted, hidden, total, unread, associated, subfolders, deleted_total, hierarchy_cn," \
     " size, associated_size, content_time, hierarchy_time, modified, created, committed, name, comment, class, change_key," \
-    " pcl, source_key, props"
-enum { FOLDER_COLUMN_COUNT = 26 };
+    " pcl, source_key, props, has_rules"
+enum { FOLDER_COLUMN_COUNT = 27 };
 void folder_row_read(struct sql_rows *, unsigned first, struct folder_row *);
 /* A live folder, copied into the arena; ecNotFound sticks. */
 void folder_row_get(TALLOC_CTX *arena, struct store_tx *, uint64_t fid, struct folder_row *);
@@ -152,6 +152,9 @@ uint32_t folder_computed_tags(const uint32_t **tags);
 /* ---- receive folders (receive.c) ---- */
 void receive_defaults(struct store_tx *);        /* of a new mailbox */
 uint64_t receive_folder(TALLOC_CTX *arena, struct store_tx *, const char *message_class, const char **explicit_class);
+
+/* ---- rules (rule.c) ---- */
+void rules_forget_senders(struct store_tx *);    /* whoever is out of office is back, or goes away again */
 
 /* ---- recipients (recipient.c): the blob in message.recipients ---- */
 struct blob recipients_pack(TALLOC_CTX *arena, const struct store_recipient *, uint32_t count);

@@ -196,9 +196,10 @@ static enum ec remove_file(const char *path)
 }
 
 static const char *const remove_sql[] = {
-    "DELETE FROM value WHERE mb = $1",   "DELETE FROM attachment WHERE mb = $1", "DELETE FROM message WHERE mb = $1",
-    "DELETE FROM folder WHERE mb = $1",  "DELETE FROM tombstone WHERE mb = $1",  "DELETE FROM named WHERE mb = $1",
-    "DELETE FROM receive WHERE mb = $1", "DELETE FROM replica WHERE mb = $1",    "DELETE FROM mailbox WHERE mb = $1",
+    "DELETE FROM value WHERE mb = $1",   "DELETE FROM attachment WHERE mb = $1",  "DELETE FROM message WHERE mb = $1",
+    "DELETE FROM folder WHERE mb = $1",  "DELETE FROM tombstone WHERE mb = $1",   "DELETE FROM named WHERE mb = $1",
+    "DELETE FROM rule WHERE mb = $1",    "DELETE FROM rule_sender WHERE mb = $1", "DELETE FROM receive WHERE mb = $1",
+    "DELETE FROM replica WHERE mb = $1", "DELETE FROM mailbox WHERE mb = $1",
 };
 
 enum ec store_remove(const char *database_url, struct guid mailbox)
@@ -392,8 +393,11 @@ enum ec store_set_props(struct store *st, const struct prop *props, uint32_t cou
     for (uint32_t i = 0; i < count; i++) {
         const struct computed *c = computed_of(props[i].tag);
         results[i] = c && c->rule == COMPUTED ? ecComputed : item_check(&item, &props[i]);
-        if (!results[i])
-            item_set(&item, &props[i]);
+        if (results[i])
+            continue;
+        item_set(&item, &props[i]);
+        if (PROP_ID(props[i].tag) == PROP_ID(PidTagOutOfOfficeState)) /* MS-OXORULE_R585 */
+            rules_forget_senders(&tx);
     }
     return store_props(arena, &tx, &item);
 }

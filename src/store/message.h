@@ -67,6 +67,12 @@ struct store_attachment {
     struct store_message *content;               /* an embedded message saved into this handle */
 };
 
+/* ---- message_match.c: sub-object restrictions, [MS-OXCDATA] 2.12.9 ---- */
+enum { MATCH_LIMIT = 1024 * 1024 };              /* so many bytes of a value are compared, at most */
+bool recipients_match(TALLOC_CTX *arena, const struct store_recipient *, uint32_t count, const struct restriction *,
+                      uint32_t lcid);
+bool attachments_match(TALLOC_CTX *arena, struct store_message *, const struct restriction *, uint32_t lcid);
+
 /* The columns of PidTagDisplayTo and its like hold at most so many bytes; the rest is in the recipients. */
 enum { DISPLAY_COLUMN = 1024, TEXT_COLUMN = 1024 };
 

@@ -4,7 +4,7 @@
  *   mailbox ─┬─ folder ─┬─ message ─┬─ attachment ── message (embedded: parent, parent_num)
  *            │          │           └─ value  (values over a few KB, in chunks; num -1: the message's own)
  *            │          └─ tombstone (what left the folder, for synchronisation)
- *            └─ named, receive, replica
+ *            └─ named, rule, rule_sender, receive, replica
  *
  * Every key begins with `mb`, the mailbox within the database; in SQLite, where a mailbox has its own file, it is 1.
  * Ids are counters (the 48 bits inside of a wire id), times FILETIMEs, 0 where there is none.  A message's `id` never
@@ -17,8 +17,8 @@ static const char tables[] =
     "CREATE TABLE mailbox("
     "  mb BIGINT NOT NULL PRIMARY KEY,"
     "  guid BYTEA NOT NULL UNIQUE,"
-    "  replica BYTEA NOT NULL,"                   /* ReplGuid: of the ids and of the named properties */
-    "  counter BIGINT NOT NULL,"                  /* the next FID, MID or CN; never goes back */
+    "  replica BYTEA NOT NULL,"  /* ReplGuid: of the ids and of the named properties */
+    "  counter BIGINT NOT NULL," /* the next FID, MID or CN; never goes back */
     "  display_name TEXT NOT NULL,"
     "  legacy_dn TEXT NOT NULL,"
     "  smtp TEXT NOT NULL,"
@@ -28,31 +28,32 @@ static const char tables[] =
     "CREATE TABLE folder("
     "  mb BIGINT NOT NULL,"
     "  fid BIGINT NOT NULL,"
-    "  parent BIGINT NOT NULL,"                   /* 0: the root */
+    "  parent BIGINT NOT NULL," /* 0: the root */
     "  type BIGINT NOT NULL,"
-    "  cn BIGINT NOT NULL,"                       /* changes with its own properties, not with its content */
-    "  total BIGINT NOT NULL DEFAULT 0,"          /* live messages */
+    "  cn BIGINT NOT NULL,"              /* changes with its own properties, not with its content */
+    "  total BIGINT NOT NULL DEFAULT 0," /* live messages */
     "  unread BIGINT NOT NULL DEFAULT 0,"
     "  associated BIGINT NOT NULL DEFAULT 0,"
-    "  subfolders BIGINT NOT NULL DEFAULT 0,"     /* live ones */
-    "  deleted_total BIGINT NOT NULL DEFAULT 0,"  /* PidTagDeletedCountTotal: what ever left it */
-    "  size BIGINT NOT NULL DEFAULT 0,"           /* bytes of the live messages */
+    "  subfolders BIGINT NOT NULL DEFAULT 0,"    /* live ones */
+    "  deleted_total BIGINT NOT NULL DEFAULT 0," /* PidTagDeletedCountTotal: what ever left it */
+    "  size BIGINT NOT NULL DEFAULT 0,"          /* bytes of the live messages */
     "  associated_size BIGINT NOT NULL DEFAULT 0,"
-    "  content_time BIGINT NOT NULL,"             /* PidTagLocalCommitTimeMax */
-    "  hierarchy_cn BIGINT NOT NULL DEFAULT 0,"   /* PidTagHierarchyChangeNumber: changes among its subfolders */
-    "  hierarchy_time BIGINT NOT NULL,"           /* PidTagHierRev */
+    "  content_time BIGINT NOT NULL,"           /* PidTagLocalCommitTimeMax */
+    "  hierarchy_cn BIGINT NOT NULL DEFAULT 0," /* PidTagHierarchyChangeNumber: changes among its subfolders */
+    "  hierarchy_time BIGINT NOT NULL,"         /* PidTagHierRev */
     "  modified BIGINT NOT NULL,"
     "  created BIGINT NOT NULL,"
     "  committed BIGINT NOT NULL,"
-    "  deleted BIGINT,"                           /* when it was deleted softly; NULL: live */
+    "  deleted BIGINT," /* when it was deleted softly; NULL: live */
     "  hidden BIGINT NOT NULL DEFAULT 0,"
+    "  has_rules BIGINT NOT NULL DEFAULT 0," /* standard ones */
     "  name TEXT NOT NULL,"
-    "  name_key BYTEA NOT NULL,"                  /* the name, case folded */
+    "  name_key BYTEA NOT NULL," /* the name, case folded */
     "  comment TEXT NOT NULL,"
     "  class TEXT NOT NULL,"
-    "  change_key BYTEA,"                         /* NULL: the server's own, of cn */
-    "  pcl BYTEA,"                                /* what others have contributed; NULL: nothing */
-    "  source_key BYTEA,"                         /* NULL: the server's own, of fid */
+    "  change_key BYTEA," /* NULL: the server's own, of cn */
+    "  pcl BYTEA,"        /* what others have contributed; NULL: nothing */
+    "  source_key BYTEA," /* NULL: the server's own, of fid */
     "  props BYTEA NOT NULL,"
     "  PRIMARY KEY (mb, fid)) /*sqlite WITHOUT ROWID*/;"
     "CREATE UNIQUE INDEX folder_name ON folder(mb, parent, name_key) WHERE deleted IS NULL;"
@@ -62,31 +63,31 @@ static const char tables[] =
     "CREATE TABLE message("
     "  mb BIGINT NOT NULL,"
     "  id /*sqlite INTEGER PRIMARY KEY*/ /*postgres BIGINT NOT NULL*/,"
-    "  mid BIGINT NOT NULL,"                      /* an embedded message's is its id */
-    "  fid BIGINT NOT NULL,"                      /* 0: embedded */
-    "  parent BIGINT,"                            /* embedded: id of the message around it, */
-    "  parent_num BIGINT,"                        /* and the attachment that holds it */
+    "  mid BIGINT NOT NULL," /* an embedded message's is its id */
+    "  fid BIGINT NOT NULL," /* 0: embedded */
+    "  parent BIGINT,"       /* embedded: id of the message around it, */
+    "  parent_num BIGINT,"   /* and the attachment that holds it */
     "  associated BIGINT NOT NULL,"
     "  cn BIGINT NOT NULL,"
     "  is_read BIGINT NOT NULL,"
-    "  read_cn BIGINT,"                           /* of the last change of is_read alone */
-    "  deleted BIGINT,"                           /* when it was deleted softly; NULL: live */
+    "  read_cn BIGINT," /* of the last change of is_read alone */
+    "  deleted BIGINT," /* when it was deleted softly; NULL: live */
     "  delivery_time BIGINT NOT NULL,"
     "  submit_time BIGINT NOT NULL,"
     "  modified BIGINT NOT NULL,"
     "  created BIGINT NOT NULL,"
     "  committed BIGINT NOT NULL,"
     "  size BIGINT NOT NULL,"
-    "  flags BIGINT NOT NULL,"                    /* PidTagMessageFlags without those of other columns */
+    "  flags BIGINT NOT NULL," /* PidTagMessageFlags without those of other columns */
     "  status BIGINT NOT NULL,"
     "  importance BIGINT NOT NULL,"
     "  sensitivity BIGINT NOT NULL,"
     "  has_attach BIGINT NOT NULL,"
-    "  attach_next BIGINT NOT NULL,"              /* number of the next attachment */
+    "  attach_next BIGINT NOT NULL," /* number of the next attachment */
     "  class TEXT NOT NULL,"
     "  prefix TEXT NOT NULL,"
-    "  subject TEXT NOT NULL,"                    /* PidTagNormalizedSubject */
-    "  sender TEXT NOT NULL,"                     /* PidTagSentRepresentingName, else PidTagSenderName */
+    "  subject TEXT NOT NULL," /* PidTagNormalizedSubject */
+    "  sender TEXT NOT NULL,"  /* PidTagSentRepresentingName, else PidTagSenderName */
     "  display_to TEXT NOT NULL,"
     "  display_cc TEXT NOT NULL,"
     "  display_bcc TEXT NOT NULL,"
@@ -94,7 +95,7 @@ static const char tables[] =
     "  pcl BYTEA,"
     "  source_key BYTEA,"
     "  props BYTEA NOT NULL,"
-    "  recipients BYTEA NOT NULL"                 /* last, so that a page of rows does not read it */
+    "  recipients BYTEA NOT NULL" /* last, so that a page of rows does not read it */
     "  /*postgres , PRIMARY KEY (mb, id)*/);"
     "/*postgres ALTER TABLE message ALTER props SET STORAGE EXTERNAL, ALTER recipients SET STORAGE EXTERNAL;*/"
     /* The pages of a folder (table_index.c); NULLs order differently in the engines, so the times have none.  `deleted`
@@ -119,9 +120,9 @@ static const char tables[] =
     "CREATE TABLE value("
     "  mb BIGINT NOT NULL,"
     "  id BIGINT NOT NULL,"
-    "  num BIGINT NOT NULL,"                      /* -1: the message's own */
+    "  num BIGINT NOT NULL," /* -1: the message's own */
     "  tag BIGINT NOT NULL,"
-    "  version BIGINT NOT NULL,"                  /* counter of the save that wrote it; the bag names it too */
+    "  version BIGINT NOT NULL," /* counter of the save that wrote it; the bag names it too */
     "  chunk BIGINT NOT NULL,"
     "  data BYTEA NOT NULL,"
     "  PRIMARY KEY (mb, id, num, tag, version, chunk));"
@@ -148,9 +149,22 @@ static const char tables[] =
     "  PRIMARY KEY (mb, id)) /*sqlite WITHOUT ROWID*/;"
     "CREATE UNIQUE INDEX named_name ON named(mb, guid, kind, lid, name_key);"
 
+    /* Standard rules, and who has had an out-of-office reply of a rule (standard, or a message that is one). */
+    "CREATE TABLE rule("
+    "  mb BIGINT NOT NULL,"
+    "  fid BIGINT NOT NULL,"
+    "  id BIGINT NOT NULL," /* counter of PidTagRuleId */
+    "  props BYTEA NOT NULL,"
+    "  PRIMARY KEY (mb, fid, id)) /*sqlite WITHOUT ROWID*/;"
+    "CREATE TABLE rule_sender("
+    "  mb BIGINT NOT NULL,"
+    "  rule BIGINT NOT NULL,"
+    "  sender BYTEA NOT NULL," /* SMTP address, case folded */
+    "  PRIMARY KEY (mb, rule, sender)) /*sqlite WITHOUT ROWID*/;"
+
     "CREATE TABLE receive("
     "  mb BIGINT NOT NULL,"
-    "  class_key BYTEA NOT NULL,"                 /* lower case */
+    "  class_key BYTEA NOT NULL," /* lower case */
     "  class TEXT NOT NULL,"
     "  fid BIGINT NOT NULL,"
     "  modified BIGINT NOT NULL,"

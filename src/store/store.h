@@ -15,6 +15,7 @@
 struct store;
 struct store_message;          /* an open message, its changes in memory until it is saved */
 struct store_attachment;       /* an open attachment of an open message */
+struct rule_action;            /* wire/rule_action.h */
 struct store_stream;           /* one property of an open object, read and written in pieces */
 struct store_table;            /* one open view of a folder's content, hierarchy or attachments */
 
@@ -244,6 +245,38 @@ enum ec store_named_names(TALLOC_CTX *arena, struct store *, const uint16_t *ids
 enum ec store_named_all(TALLOC_CTX *arena, struct store *, const struct guid *only, uint8_t query_flags,
                         uint16_t **ids, struct PropertyName **names, uint32_t *count);
 
+/* ---- rules: [MS-OXORULE] ---- */
+enum { RULE_ADD = 1, RULE_MODIFY = 2, RULE_REMOVE = 4 };       /* 2.2.1.3: RuleDataFlags */
+enum {                                           /* 2.2.1.3.1.3 */
+    ST_ENABLED = 0x01, ST_ERROR = 0x02, ST_ONLY_WHEN_OOF = 0x04, ST_KEEP_OOF_HIST = 0x08, ST_EXIT_LEVEL = 0x10,
+    ST_SKIP_IF_SCL_IS_SAFE = 0x20, ST_RULE_PARSE_ERROR = 0x40,
+};
+/* All of it or nothing.  ecInvalidParam, ecNotFound; ecNotEnoughMemory: too many rules. */
+enum ec store_rules_change(struct store *, uint64_t fid, bool replace, const struct RuleData *, uint32_t count);
+enum ec store_rules_table(struct store_table **, TALLOC_CTX *owner, struct store *, uint64_t fid);
+
+/* A rule as it is run, standard or extended; those of a folder in their order. */
+struct store_rule {
+    uint64_t id, fid;                            /* of a rule or of the FAI message that is one; of its folder */
+    bool extended, is_damaged;                   /* is_damaged: it cannot be run */
+    uint32_t sequence, state;
+    const char *provider;
+    const struct restriction *condition;
+    struct rule_action *actions;                 /* fid and mid are filled in where they are of this mailbox */
+    uint32_t action_count;
+};
+enum ec store_rules(TALLOC_CTX *arena, struct store *, uint64_t fid, struct store_rule **, uint32_t *count);
+enum ec store_rule_failed(struct store *, const struct store_rule *);          /* ST_ERROR, until it is changed */
+/* Once for each sender and rule while the owner is out of office. */
+enum ec store_rule_sender(struct store *, const struct store_rule *, const char *sender, bool *is_new);
+/* An open message, with its recipients and attachments, as it is in memory. */
+bool store_message_matches(struct store_message *, const struct restriction *);
+
+/* Several calls as one transaction, announced together; what fails inside must end with the batch. */
+struct store_batch;
+struct store_batch *store_batch_begin(TALLOC_CTX *arena, struct store *);
+enum ec store_batch_end(struct store_batch *, enum ec so_far); /* not ecNone: nothing of it has happened */
+
 /* ---- receive folders: [MS-OXCSTOR] 3.2.5.2 to 3.2.5.4 ---- */
 enum ec store_receive_folder(TALLOC_CTX *arena, struct store *, const char *message_class, uint64_t *fid, const char **explicit_class);
 enum ec store_set_receive_folder(struct store *, const char *message_class, uint64_t fid);
@@ -255,5 +288,8 @@ enum ec store_long_term_id(struct store *, uint64_t id, struct LongTermId *out);
 enum ec store_id_from_long_term(struct store *, const struct LongTermId *, uint64_t *id);
 struct blob store_folder_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid);
 struct blob store_message_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid, uint64_t mid);
+/* And back; ecInvalidEntryId: of another kind, or of another mailbox. */
+enum ec store_fid_of_entry_id(const struct store *, struct blob, uint64_t *fid);
+enum ec store_mid_of_entry_id(const struct store *, struct blob, uint64_t *fid, uint64_t *mid);
 /* Ids for a client's own items: [MS-OXCFXICS] 3.2.5.9.4.7.  ecInvalidParam: more than a million at once. */
 enum ec store_reserve_ids(struct store *, uint32_t count, uint64_t *first_id);

@@ -65,8 +65,8 @@ struct store_tx table_begin(struct store_table *t)
 
 static const char folder_exists_sql[] = "SELECT 1 FROM folder WHERE mb = $1 AND fid = $2";
 
-static enum ec folder_table(struct store_table **out, TALLOC_CTX *owner, struct store *st, uint64_t fid,
-                            const struct table_kind *kind, unsigned flags, uint32_t *rows)
+enum ec folder_table(struct store_table **out, TALLOC_CTX *owner, struct store *st, uint64_t fid,
+                     const struct table_kind *kind, unsigned flags, uint32_t *rows)
 {
     struct store_table *t = table_make(owner, st, kind, flags);
     t->fid = store_counter(fid);

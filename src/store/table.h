@@ -13,7 +13,6 @@
 enum {
     COLUMNS_MAX = 1024, SORTS_MAX = 32, BOOKMARKS_MAX = 256,
     CELL_LIMIT = 510,                            /* [MS-OXCTABL] 2.2.2.5.2 */
-    MATCH_LIMIT = 1024 * 1024,                   /* so many bytes of a value are compared, at most */
     ROWS_AT_ONCE = 256,                          /* rows of one statement that walks */
     FETCH_AT_ONCE = 50,                          /* rows of one statement that gets them by id */
 };
@@ -40,7 +39,7 @@ struct table_row {
         struct message_row message;
         struct folder_row folder;
         const struct attached *attached;
-    };
+    };                                           /* a rule is all in `item` */
     struct item item;
 };
 /* false: enough, and this row was not taken.  The row is gone after the call. */
@@ -60,9 +59,10 @@ struct table_kind {
     void (*prop)(TALLOC_CTX *arena, const struct table_row *, uint32_t tag, size_t limit, bool cut, struct prop *out);
     const uint32_t *tags;                        /* what every row has */
     uint32_t tag_count;
+    bool anew;                                   /* changes are not announced, and rows are few: listed at each use */
 };
 enum { SORT_ASCENDING = 0, SORT_DESCENDING = 1 };         /* [MS-OXCDATA] 2.13.1 */
-extern const struct table_kind contents_kind, hierarchy_kind, attachments_kind;
+extern const struct table_kind contents_kind, hierarchy_kind, attachments_kind, rules_kind;
 
 struct table_view {
     /* Takes up to `most` rows from a place on, and says at which place that has ended. */
@@ -117,6 +117,9 @@ uint32_t row_instances(const struct table_row *);                              /
 struct blob row_sort_key(TALLOC_CTX *arena, const struct table_row *);         /* table_key.c */
 /* The row of this id, if it belongs to the table. */
 bool table_row_get(TALLOC_CTX *arena, struct store_table *, struct store_tx *, uint64_t id, struct table_row *);
+
+enum ec folder_table(struct store_table **, TALLOC_CTX *owner, struct store *, uint64_t fid, const struct table_kind *,
+                     unsigned flags, uint32_t *rows);
 
 /* ---- views ---- */
 const struct index_order *index_for(const struct SortOrder *, uint32_t count, bool *descending);       /* NULL: none */

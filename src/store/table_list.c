@@ -135,10 +135,9 @@ static void list_make(struct store_table *t, struct store_tx *tx)
 
 static bool list_follow(struct store_table *t, struct store_tx *tx, uint64_t until);
 
-/* Attachments change without being announced, and are few. */
 void list_ready(struct store_table *t, struct store_tx *tx)
 {
-    if (t->kind == &attachments_kind)
+    if (t->kind->anew)
         TALLOC_FREE(t->list);
     if (!t->list || !list_follow(t, tx, t->st->changes.count))
         list_make(t, tx);

@@ -17,12 +17,6 @@ static const struct prop *match_find(void *arg, uint32_t tag)
 
 static const char recipients_sql[] = "SELECT recipients FROM message WHERE mb = $1 AND id = $2";
 
-static const struct prop *recipient_find(void *arg, uint32_t tag)
-{
-    const struct props *props = arg;
-    return prop_find(props->values, props->count, tag);
-}
-
 static bool any_recipient(TALLOC_CTX *arena, const struct table_row *row, const struct restriction *r)
 {
     struct store *st = row->table->st;
@@ -32,45 +26,14 @@ static bool any_recipient(TALLOC_CTX *arena, const struct table_row *row, const 
     const struct blob packed = sql_blob(arena, &tx.sql, recipients_sql, BIND(B_INT(st->mb), B_INT(row->message.id)));
     if (store_end(&tx) || recipients_unpack(arena, packed, &recipients, &count))
         return false;
-    for (uint32_t i = 0; i < count; i++) {
-        struct props props = { recipients[i].props.count + 2, NULL };
-        struct prop *values = talloc_array(arena, struct prop, props.count);
-        values[0] = P_I32(PidTagRecipientType, recipients[i].type);
-        values[1] = P_I32(PidTagRowid, recipients[i].row_id);
-        memcpy(values + 2, recipients[i].props.values, recipients[i].props.count * sizeof *values);
-        props.values = values;
-        if (restriction_match(r, &(struct restriction_subject){ recipient_find, NULL, &props, row->table->lcid }))
-            return true;
-    }
-    return false;
-}
-
-struct attachment_match {
-    TALLOC_CTX *arena;
-    struct store_message *message;
-    const struct attached *attached;
-};
-
-static const struct prop *attachment_find(void *arg, uint32_t tag)
-{
-    const struct attachment_match *match = arg;
-    struct prop *p = talloc(match->arena, struct prop);
-    attached_prop(match->arena, match->message, match->attached, tag, MATCH_LIMIT, true, p);
-    return p;
+    return recipients_match(arena, recipients, count, r, row->table->lcid);
 }
 
 static bool any_attachment(TALLOC_CTX *arena, const struct table_row *row, const struct restriction *r)
 {
-    struct attachment_match match = { arena, message_make(arena, row->table->st), NULL };
-    match.message->row.id = row->message.id;
-    if (attached_read(match.message))
-        return false;
-    for (uint32_t i = 0; i < match.message->attached_count; i++) {
-        match.attached = match.message->attached[i];
-        if (restriction_match(r, &(struct restriction_subject){ attachment_find, NULL, &match, row->table->lcid }))
-            return true;
-    }
-    return false;
+    struct store_message *message = message_make(arena, row->table->st);
+    message->row.id = row->message.id;
+    return attachments_match(arena, message, r, row->table->lcid);
 }
 
 /* [MS-OXCDATA] 2.12.9 */

@@ -331,6 +331,7 @@ const struct table_kind attachments_kind = {
     attachment_row_prop,
     attachment_tags,
     COUNTOF(attachment_tags),
+    .anew = true,
 };
 
 bool table_row_get(TALLOC_CTX *arena, struct store_table *t, struct store_tx *tx, uint64_t id, struct table_row *row)
