@@ -8,7 +8,7 @@ static struct value override_value(enum org_switch value)
 
 #define NOUN "CASMailbox"
 #define ROW const struct account
-#define VIEW "Name ActiveSyncEnabled OWAEnabled PopEnabled ImapEnabled MAPIEnabled"
+#define VIEW "Name ActiveSyncEnabled OWAEnabled PopEnabled ImapEnabled MapiEnabled"
 #define LIST                                                                            \
     PROPERTY(EmailAddresses, v_texts(arena, row->proxy_addresses, row->proxy_count))    \
     PROPERTY(LegacyExchangeDN, v_text(row->legacy_dn))                                  \

@@ -100,6 +100,15 @@ struct grid {
     size_t width, rows;
 };
 
+/* A view has headings of its own, which may differ from the properties' names in case: MapiEnabled. */
+static void take_headings(struct grid *grid, struct texts view)
+{
+    for (size_t c = 0; c < grid->width; c++)
+        for (size_t i = 0; i < view.count; i++)
+            if (strcasecmp(grid->columns[c].name, view.items[i]) == 0)
+                grid->columns[c].name = view.items[i];
+}
+
 /* The first object says which columns there are; an object of another type has the same names or empty cells. */
 static void fill_grid(TALLOC_CTX *arena, struct grid *grid, const struct objects *objects, struct texts patterns)
 {
@@ -181,11 +190,13 @@ static void print_header(TALLOC_CTX *arena, struct buf *out, const struct grid *
     print_row(out, grid, width, lines);
 }
 
-static void print_table(struct run *run, const struct objects *objects, struct texts patterns)
+static void print_table(struct run *run, const struct objects *objects, struct texts patterns, bool is_view)
 {
     TALLOC_CTX *arena = talloc_new(run->arena);
     struct grid grid;
     fill_grid(arena, &grid, objects, patterns);
+    if (is_view)
+        take_headings(&grid, patterns);
     size_t width = grid.width;
     while (!squeeze(&grid, width, run->context->width) && width > 1)
         width--;                                            /* columns that don't fit fall off from the right */
@@ -306,7 +317,7 @@ static void print_same(struct run *run, const struct objects *objects)
     } else {
         const struct object_type *type = objects->items[0].type;
         const bool own = !run->layout.columns.count && type->view;
-        print_table(run, objects, own ? view_columns(run->arena, type->view) : run->layout.columns);
+        print_table(run, objects, own ? view_columns(run->arena, type->view) : run->layout.columns, own);
     }
 }
 

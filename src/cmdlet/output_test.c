@@ -33,6 +33,12 @@ static void Format_Table_chooses_its_columns(void **state)
           "----  ---------------\n"
           "alice\n"
           "\n");
+    shown(f, "Get-CASMailbox", CMDLET_DEFAULT,
+          "\n"
+          "Name  ActiveSyncEnabled OWAEnabled PopEnabled ImapEnabled MapiEnabled\n"
+          "----  ----------------- ---------- ---------- ----------- -----------\n"
+          "alice             False      False      False       False        True\n"
+          "\n");
     shown(f, "Get-CASMailbox | ft Name -HideTableHeaders", CMDLET_DEFAULT, "\nalice\n\n");
 }
 
