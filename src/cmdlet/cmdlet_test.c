@@ -53,7 +53,8 @@ static void what_New_Mailbox_cannot_do_is_said_as_Exchange_says_it(void **state)
         refused(f, lines[i].line, lines[i].reason);
     assert_int_equal(f->created, 1);
     f->store_says = ecDiskFull;
-    refused(f, "New-Mailbox bob -Password x", "The mailbox of \"bob\" couldn't be created: the disk is full.");
+    refused(f, "New-Mailbox bob -Password x",
+            "The mailbox of \"bob\" couldn't be created in the mailbox database \"DB01\": the disk is full.");
     assert_null(account(f, "bob@contoso.com"));
 }
 
@@ -386,6 +387,23 @@ static void mailbox_databases_are_urls(void **state)
     refused(f, "Get-MailboxDatabase DB04", "couldn't be found");
 }
 
+static void a_mailbox_that_cannot_be_made_says_which_database_fails_and_why(void **state)
+{
+    struct fixture *f = *state;
+    struct org_database database = { .name = "PG", .url = "postgresql://127.0.0.1:1/x?connect_timeout=2" };
+    assert_int_equal(org_database_add(f->context.org, &database), ecNone);
+    f->context.store_create = cmdlet_store_create;
+    f->context.store_arg = NULL;
+    refused(f, "New-Mailbox carol -Password x -Database PG", "\"PG\"");
+    refused(f, "New-Mailbox carol -Password x -Database PG", "postgresql://127.0.0.1/x: ");
+    refused(f, "New-Mailbox carol -Password x -Database PG", "refused");
+    refused(f, "New-Mailbox carol -Password x -Database PG", "see that PostgreSQL runs");
+    f->context.store_create = fixture_create;
+    f->context.store_arg = f;
+    f->store_says = ecDiskFull;
+    refused(f, "New-Mailbox carol -Password x -Database PG", ec_text(ecDiskFull));
+}
+
 static void a_databases_password_is_not_shown(void **state)
 {
     struct fixture *f = *state;
@@ -535,6 +553,7 @@ int main(void)
         TEST(a_mailbox_goes_for_good_only_when_told_so),
         TEST(accepted_domains_are_added_used_and_removed),
         TEST(mailbox_databases_are_urls),
+        TEST(a_mailbox_that_cannot_be_made_says_which_database_fails_and_why),
         TEST(a_databases_password_is_not_shown),
         TEST(the_mapi_directory_is_set_as_microsofts_page_types_it),
         TEST(Outlook_Anywhere_is_set_and_shown),

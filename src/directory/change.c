@@ -143,9 +143,11 @@ static enum ec create(struct directory *d, TALLOC_CTX *arena, const struct accou
     a->minimal_id = row_next_minimal_id(&tx);
     row_insert(&tx, a, given->password_hash);
     if (made && !sql_failed(&tx)) {
+        sql_forget_error();
         ec = made(arg, a);
         if (ec)
-            directory_say(ec, "The mailbox of \"%s\" couldn't be created: %s.", a->name, ec_text(ec));
+            directory_say(ec, "The mailbox of \"%s\" couldn't be created in the mailbox database \"%s\": %s.", a->name,
+                          a->database, *sql_error(NULL) ? sql_error(NULL) : ec_text(ec));
     }
     return end(d, &tx, ec);
 }

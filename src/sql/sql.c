@@ -9,7 +9,7 @@ enum { TX_OUTERMOST, TX_JOINED, TX_SAVEPOINT };
 
 static const struct sql_engine *const engines[] = { &sql_sqlite, &sql_postgres };
 static _Atomic uint64_t statements_run;
-static _Thread_local char open_error[1024];
+static _Thread_local char last_error[1024];
 
 /* ---- errors ---- */
 
@@ -42,14 +42,20 @@ enum ec sql_set_error(struct sql *db, enum ec ec, const struct sql_statement *st
     talloc_free(message);
     talloc_free(db->error);
     db->error = error;
+    snprintf(last_error, sizeof last_error, "%s", error);
     log_once(db, ec, advice || ec == ecError);
     return ec;
 }
 
 const char *sql_error(const struct sql *db)
 {
-    const char *text = db ? db->error : open_error;
+    const char *text = db ? db->error : last_error;
     return text ? text : "";
+}
+
+void sql_forget_error(void)
+{
+    *last_error = 0;
 }
 
 const char *sql_name(const struct sql *db)
@@ -73,8 +79,8 @@ enum ec sql_open(struct sql **out, TALLOC_CTX *owner, const char *url)
     *out = NULL;
     const struct sql_engine *engine = engine_of(url);
     if (!engine) {
-        snprintf(open_error, sizeof open_error, "not a database URL; write sqlite:/path/file.db or postgresql://...");
-        log_line(LOG_ERROR, "sql", "%s", open_error);
+        snprintf(last_error, sizeof last_error, "not a database URL; write sqlite:/path/file.db or postgresql://...");
+        log_line(LOG_ERROR, "sql", "%s", last_error);
         return ecInvalidParam;
     }
     struct sql *db = talloc_zero(owner, struct sql);
@@ -84,7 +90,7 @@ enum ec sql_open(struct sql **out, TALLOC_CTX *owner, const char *url)
     enum ec ec = engine->open(db);
     if (ec) {
         log_once(db, ec, true);
-        snprintf(open_error, sizeof open_error, "%s", sql_error(db));
+        snprintf(last_error, sizeof last_error, "%s", sql_error(db));
         talloc_free(db);
         return ec;
     }

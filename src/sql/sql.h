@@ -33,9 +33,11 @@ struct sql;                                   /* one connection and its prepared
  *   ecNotFound      no such folder or database   ecCorruptStore  not a database, or a damaged one
  *   ecDiskFull      no space                     ecLoginFailure  PostgreSQL knows no such user or password
  *   ecServerBusy    PostgreSQL does not answer, or somebody else holds the lock for too long: later again
- * The sentence for the administrator is logged and stands in sql_error(NULL) of this thread. */
+ * The sentence for the administrator is logged and stands in sql_error(NULL). */
 enum ec sql_open(struct sql **out, TALLOC_CTX *owner, const char *url);
 const char *sql_error(const struct sql *);    /* the connection's last error: what, where and what to do; never NULL */
+                                              /* NULL: the last one of this thread, of whatever connection, */
+void sql_forget_error(void);                  /* since it was forgotten */
 const char *sql_name(const struct sql *);     /* the path, or postgresql://host/database without a password */
 
 /* How long a write waits for another writer before ecServerBusy; 10,000 ms unless said. */
