@@ -388,17 +388,18 @@ static enum ec copy_values(struct rop_call *call, const uint32_t *tags, uint32_t
     return ec;
 }
 
-/* [MS-OXCPRPT] 3.2.5.7, 3.2.5.8: of one kind, and a folder's properties are copied alone.  Onto itself nothing is. */
+/* [MS-OXCPRPT] 3.2.5.7, 3.2.5.8: of one kind.  Onto itself nothing is copied.  The two flags exclude each other.  What
+ * is moved stays in the source as well, as in Exchange since 2013 (the server MAY delete it). */
 static enum ec copy_checked(struct rop_call *call, uint8_t flags)
 {
-    if (flags & ~(COPY_MOVE | COPY_NO_OVERWRITE))
+    if (flags & ~(COPY_MOVE | COPY_NO_OVERWRITE) || flags == (COPY_MOVE | COPY_NO_OVERWRITE))
         return ecInvalidParam;
     if (call->destination->logon->store != call->store || call->object->type != call->destination->type)
         return ecNotSupported;
     if (call->destination == call->object ||
         (call->object->type == OBJECT_FOLDER && call->destination->fid == call->object->fid))
         return ecAccessDenied;
-    return call->object->type == OBJECT_FOLDER && flags & COPY_MOVE ? ecNotSupported : ecNone;
+    return ecNone;
 }
 
 /* [MS-OXCPRPT] 3.2.5.8 */
@@ -407,6 +408,8 @@ enum ec rop_CopyProperties(struct rop_call *call, const struct RopCopyProperties
 {
     enum ec *results = talloc_zero_array(call->arena, enum ec, request->PropertyTagCount + 1u);
     enum ec ec = copy_checked(call, request->CopyFlags);
+    if (!ec && call->object->type == OBJECT_FOLDER && request->CopyFlags & COPY_MOVE)
+        ec = ecNotSupported; /* 3.2.5.7 */
     if (ec)
         return ec;
     const bool keep = request->CopyFlags & COPY_NO_OVERWRITE;
@@ -439,11 +442,32 @@ static const uint32_t *tags_without(struct rop_call *call, const uint32_t *exclu
     return left;
 }
 
+/* The sub-objects of a folder, which are excluded by the properties that stand for them. */
+static enum ec copy_content(struct rop_call *call, const uint32_t *excluded, uint32_t excluded_count)
+{
+    static const struct {
+        uint32_t tag;
+        unsigned what;
+    } kinds[] = { { PidTagContainerContents, STORE_MESSAGES },
+                  { PidTagFolderAssociatedContents, STORE_ASSOCIATED },
+                  { PidTagContainerHierarchy, STORE_FOLDERS } };
+    unsigned what = 0;
+    for (size_t k = 0; k < COUNTOF(kinds); k++) {
+        bool skip = false;
+        for (uint32_t i = 0; i < excluded_count; i++)
+            skip |= PROP_ID(excluded[i]) == PROP_ID(kinds[k].tag);
+        what |= skip ? 0 : kinds[k].what;
+    }
+    return what ? store_folder_copy_content(call->store, call->object->fid, call->destination->fid, what) : ecNone;
+}
+
 /* [MS-OXCPRPT] 3.2.5.8: everything but what is excluded; computed properties of the source are no problems here. */
 enum ec rop_CopyTo(struct rop_call *call, const struct RopCopyToRequest *request, struct RopCopyToResponse *response)
 {
     (void)response;
-    const enum ec ec = copy_checked(call, request->CopyFlags);
+    enum ec ec = copy_checked(call, request->CopyFlags);
+    if (!ec && request->WantSubObjects && call->object->type == OBJECT_FOLDER)
+        ec = copy_content(call, request->ExcludedTags, request->ExcludedTagCount);
     if (ec)
         return ec;
     const bool keep = request->CopyFlags & COPY_NO_OVERWRITE;

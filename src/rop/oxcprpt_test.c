@@ -421,7 +421,7 @@ static void everything_but_what_is_excluded_is_copied(void **state)
     assert_string_equal(rop_get(f, rop_open_message(f, INBOX, mid, 0), PidTagBody).str, "body");
 }
 
-static void folders_copy_their_properties_at_once_and_never_move_them(void **state)
+static void folders_copy_their_properties_at_once(void **state)
 {
     struct rop_fixture *f = *state;
     const uint32_t inbox = rop_folder(f, INBOX), outbox = rop_folder(f, STORE_FID(SPECIAL_OUTBOX));
@@ -436,9 +436,48 @@ static void folders_copy_their_properties_at_once_and_never_move_them(void **sta
     assert_int_equal(r->PropertyProblems[1].Index, 3);
     assert_string_equal(rop_get(f, rop_folder(f, STORE_FID(SPECIAL_OUTBOX)), PidTagComment).str, "c"); /* R503 */
     CODE(RUN_TO(f, CopyProperties, inbox, outbox, .CopyFlags = MOVE, .PropertyTagCount = 1, .PropertyTags = tags),
-         ecNotSupported);                                                      /* R881 */
-    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = MOVE), ecNotSupported); /* R5070510 */
-    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = 0x80), ecInvalidParam); /* R5070505 */
+         ecNotSupported);                                                                     /* R881 */
+    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = MOVE), ecNone);                        /* R5070511 */
+    assert_string_equal(rop_get(f, inbox, PidTagComment).str, "c");                           /* R5070502 */
+    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = 0x80), ecInvalidParam);                /* R5070505 */
+    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = MOVE | NO_OVERWRITE), ecInvalidParam); /* R18402 */
+}
+
+static uint32_t subfolder(struct rop_fixture *f, uint32_t parent, const char *name)
+{
+    const struct rop_done done = RUN(f, CreateFolder, parent, .FolderType = 1, .UseUnicodeStrings = true,
+                                     .OpenExisting = true, .DisplayName = name, .Comment = "");
+    CODE(done, ecNone);
+    return done.handle;
+}
+
+static void a_folder_is_copied_with_what_lies_in_it_where_asked(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t inbox = rop_folder(f, INBOX), from = subfolder(f, inbox, "from"), to = subfolder(f, inbox, "to");
+    const uint32_t below = subfolder(f, from, "below"), third = subfolder(f, inbox, "third");
+    rop_message(f, rop_get(f, from, PidTagFolderId).u64, "one");
+    rop_message(f, rop_get(f, below, PidTagFolderId).u64, "two");
+    rop_message(f, rop_get(f, to, PidTagFolderId).u64, "there");
+
+    CODE(RUN_TO(f, CopyTo, from, to), ecNone);
+    assert_int_equal(rop_get(f, to, PidTagContentCount).u32, 1); /* R182 */
+    assert_false(rop_get(f, to, PidTagSubfolders).b);
+    CODE(RUN_TO(f, CopyTo, from, to, .WantSubObjects = true), ecNone);
+    assert_int_equal(rop_get(f, to, PidTagContentCount).u32, 2); /* R181, R5070509 */
+    assert_int_equal(rop_get(f, from, PidTagContentCount).u32, 1);
+    assert_int_equal(rop_get(f, subfolder(f, to, "below"), PidTagContentCount).u32, 1);
+    assert_string_equal(rop_get(f, to, PidTagDisplayName).str, "to");
+
+    CODE(RUN_TO(f, CopyTo, from, to, .WantSubObjects = true), ecDuplicateName); /* R897 */
+    CODE(RUN_TO(f, CopyTo, from, below, .WantSubObjects = true), ecRootFolder); /* R89602 */
+    assert_int_equal(rop_get(f, to, PidTagContentCount).u32, 2);
+
+    const uint32_t excluded[] = { PidTagContainerHierarchy };
+    CODE(RUN_TO(f, CopyTo, from, third, .WantSubObjects = true, .ExcludedTagCount = 1, .ExcludedTags = excluded),
+         ecNone);
+    assert_int_equal(rop_get(f, third, PidTagContentCount).u32, 1);
+    assert_false(rop_get(f, third, PidTagSubfolders).b);
 }
 
 static void only_objects_of_one_kind_are_copied(void **state)
@@ -497,7 +536,8 @@ int main(void)
         ROP_TEST(names_are_asked_for_by_kind_and_set),
         ROP_TEST(properties_are_copied_between_messages_and_problems_named),
         ROP_TEST(everything_but_what_is_excluded_is_copied),
-        ROP_TEST(folders_copy_their_properties_at_once_and_never_move_them),
+        ROP_TEST(folders_copy_their_properties_at_once),
+        ROP_TEST(a_folder_is_copied_with_what_lies_in_it_where_asked),
         ROP_TEST(only_objects_of_one_kind_are_copied),
         ROP_TEST(nothing_is_copied_onto_itself),
     };

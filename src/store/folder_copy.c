@@ -5,39 +5,43 @@
 enum { PAGE = 500 };
 
 static const char message_page_sql[] =
-    "SELECT id FROM message WHERE mb = $1 AND fid = $2 AND deleted IS NULL AND id > $3 ORDER BY id LIMIT $4";
+    "SELECT id FROM message WHERE mb = $1 AND fid = $2 AND deleted IS NULL AND id > $3 AND ($5 = 2 OR associated = $5)"
+    " ORDER BY id LIMIT $4";
 
-static uint32_t message_page(struct store_tx *tx, uint64_t fid, int64_t after, int64_t ids[PAGE])
+static uint32_t message_page(struct store_tx *tx, uint64_t fid, enum message_kinds kinds, int64_t after,
+                             int64_t ids[PAGE])
 {
     uint32_t count = 0;
     struct sql_rows rows =
-        sql_query(&tx->sql, message_page_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(after), B_INT(PAGE)));
+        sql_query(&tx->sql, message_page_sql,
+                  BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(after), B_INT(PAGE), B_INT(kinds)));
     while (count < PAGE && sql_next(&rows))
         ids[count++] = sql_col_int(&rows, 0);
     sql_done(&rows);
     return count;
 }
 
-/* The copies are in a folder that nobody has opened yet: they are not announced one by one. */
-static void copy_messages(struct store_tx *tx, const struct folder_row *from, uint64_t to)
+/* The copies are not announced one by one: mostly they are in a folder that nobody has opened yet. */
+static void copy_messages(struct store_tx *tx, const struct folder_row *from, uint64_t to, enum message_kinds kinds)
 {
     int64_t ids[PAGE], after = 0;
     uint32_t count;
-    while (!sql_failed(&tx->sql) && (count = message_page(tx, from->fid, after, ids))) {
+    while (!sql_failed(&tx->sql) && (count = message_page(tx, from->fid, kinds, after, ids))) {
         const uint64_t first = take_counters(tx, 2 * count);
         for (uint32_t i = 0; i < count; i++)
             message_copy_rows(tx, ids[i], (int64_t)(first + 2 * i), first + 2 * i, to, first + 2 * i + 1);
         after = ids[count - 1];
     }
+    const bool normal = kinds != MESSAGES_ASSOCIATED, associated = kinds != MESSAGES_NORMAL;
     const struct folder_delta delta = {
-        .total = from->total,
-        .unread = from->unread,
-        .associated = from->associated,
-        .size = (int64_t)from->size,
-        .associated_size = (int64_t)from->associated_size,
+        .total = normal ? from->total : 0,
+        .unread = normal ? from->unread : 0,
+        .associated = associated ? from->associated : 0,
+        .size = normal ? (int64_t)from->size : 0,
+        .associated_size = associated ? (int64_t)from->associated_size : 0,
         .many = true,
     };
-    if (from->total || from->associated)
+    if (delta.total || delta.associated)
         folder_adjust(tx, to, &delta);
 }
 
@@ -60,7 +64,7 @@ static uint64_t copy_one(struct store_tx *tx, uint64_t fid, uint64_t to, const c
         folder_insert(tx, &row);
         sql_exec(&tx->sql, folder_values_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT((int64_t)row.fid)));
         folder_touch(tx, to, 1);
-        copy_messages(tx, &from, row.fid);
+        copy_messages(tx, &from, row.fid, MESSAGES_BOTH);
     }
     talloc_free(arena);
     return row.fid;
@@ -106,6 +110,46 @@ enum ec store_folder_copy(struct store *st, uint64_t parent, uint64_t fid, uint6
         sql_abort(&tx.sql, ecDuplicateName);
     if (!sql_failed(&tx.sql))
         copy_subtree(&tx, row.fid, target, name, recursive);
+    talloc_free(arena);
+    return store_end(&tx);
+}
+
+/* ---- the content alone, into a folder that is there: [MS-OXCPRPT] 3.2.5.8 ---- */
+
+static void copy_subfolders(struct store_tx *tx, uint64_t fid, uint64_t to)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    uint32_t count;
+    const struct folder_place *places = folder_subtree(arena, tx, fid, &count);
+    struct folder_row row;
+    for (uint32_t i = 1; i < count && !sql_failed(&tx->sql); i++) {
+        if (places[i].parent != fid)
+            continue;
+        folder_row_get(arena, tx, places[i].fid, &row);
+        if (!sql_failed(&tx->sql) && folder_by_name(tx, to, row.name))
+            sql_abort(&tx->sql, ecDuplicateName);
+        if (!sql_failed(&tx->sql))
+            copy_subtree(tx, row.fid, to, NULL, true);
+    }
+    talloc_free(arena);
+}
+
+enum ec store_folder_copy_content(struct store *st, uint64_t fid, uint64_t to, unsigned what)
+{
+    struct folder_row row;
+    TALLOC_CTX *arena = talloc_new(NULL);
+    struct store_tx tx = store_begin(st);
+    const uint64_t target = store_counter(to);
+    folder_row_get(arena, &tx, store_counter(fid), &row);
+    folder_require_parent(&tx, target);
+    if (!sql_failed(&tx.sql) && folder_is_below(&tx, target, row.fid))
+        sql_abort(&tx.sql, ecRootFolder);
+    if (!sql_failed(&tx.sql) && what & STORE_FOLDERS)
+        copy_subfolders(&tx, row.fid, target);
+    if (!sql_failed(&tx.sql) && what & STORE_MESSAGES)
+        copy_messages(&tx, &row, target, MESSAGES_NORMAL);
+    if (!sql_failed(&tx.sql) && what & STORE_ASSOCIATED)
+        copy_messages(&tx, &row, target, MESSAGES_ASSOCIATED);
     talloc_free(arena);
     return store_end(&tx);
 }

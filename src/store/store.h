@@ -109,6 +109,8 @@ enum ec store_folder_empty(struct store *, uint64_t fid, unsigned what, bool *pa
 /* A copy is recursive where asked.  ecRootFolder: into itself; ecDuplicateName. */
 enum ec store_folder_move(struct store *, uint64_t parent, uint64_t fid, uint64_t to, const char *new_name);
 enum ec store_folder_copy(struct store *, uint64_t parent, uint64_t fid, uint64_t to, const char *new_name, bool recursive);
+/* What lies in a folder (STORE_...), into another one.  ecRootFolder: that is in it; ecDuplicateName: of a subfolder. */
+enum ec store_folder_copy_content(struct store *, uint64_t fid, uint64_t to, unsigned what);
 enum ec store_folder_get(TALLOC_CTX *arena, struct store *, uint64_t fid, const uint32_t *tags, uint32_t count,
                          size_t limit, struct prop *values);
 enum ec store_folder_tags(TALLOC_CTX *arena, struct store *, uint64_t fid, const uint32_t **tags, uint32_t *count);
