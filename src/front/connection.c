@@ -302,13 +302,14 @@ static void next_message(struct connection *c)
 static void hand_over(struct connection *c, struct pool *pool, void (*run)(struct job *), const struct state *state)
 {
     struct exchange *exchange = c->exchange;
+    const struct http_user *user = c->incoming->request.user;
     exchange_label(exchange, &c->incoming->request);
     exchange->incoming = c->incoming;
     exchange->job.run = run;
     c->incoming = NULL;
     c->state = state;
     event_del(&c->timer);
-    pool_add(pool, &exchange->job);
+    pool_add(pool, &exchange->job, user ? user->id : NULL);
 }
 
 static void run_handler(struct connection *c)

@@ -192,6 +192,7 @@ static struct front_route routes[] = {
     { "/mapi/healthcheck.htm", FRONT_EXACT, "mapi", FRONT_ANYBODY, 0, front_healthcheck, (void *)"mail.contoso.com" },
     { "/open", FRONT_EXACT, "mapi", FRONT_ANYBODY, 1 << 20, echo, (void *)"open" },
     { "/gated", FRONT_EXACT, "mapi", FRONT_ANYBODY, 0, gated, NULL },
+    { "/mapi/gated", FRONT_EXACT, "mapi", FRONT_SIGNED_IN, 0, gated, NULL },
     { "/streamed", FRONT_EXACT, "mapi", FRONT_ANYBODY, 0, streamed, NULL },
     { "/ticking", FRONT_EXACT, "mapi", FRONT_ANYBODY, 0, ticking, NULL },
     { "/waiting", FRONT_EXACT, "mapi", FRONT_ANYBODY, 0, waiting, NULL },
@@ -1307,6 +1308,57 @@ static void *close_front(void *patience)
     return NULL;
 }
 
+/* Four workers; alice has more slow requests in flight than that. */
+static void one_user_with_many_slow_requests_leaves_workers_to_the_others(void **state)
+{
+    (void)state;
+    struct client *slow[8];
+    open_front();
+    for (size_t i = 0; i < COUNTOF(slow); i++) {
+        slow[i] = client_new(false);
+        say_post(slow[i], "/mapi/gated", ALICE, "");
+    }
+    wait_for(&bell); /* the workers that she gets are busy */
+    wait_for(&bell);
+    struct client *other = client_new(false);
+    say_post(other, "/mapi/emsmdb/", basic("m\xC3\xBCller:gr\xC3\xBC\xC3\x9F:e"), "served");
+    const struct reply reply = hear(other);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.body, "served");
+
+    pthread_mutex_lock(&lock);
+    assert_int_equal(bell, 0); /* none of hers has begun beside these */
+    pthread_mutex_unlock(&lock);
+    for (size_t i = 0; i < COUNTOF(slow); i++)
+        count_up(&gate);
+    for (size_t i = 0; i < COUNTOF(slow); i++)
+        assert_int_equal(hear(slow[i]).status, 200); /* what had to wait comes in the end */
+}
+
+struct waiting_job {
+    struct job job;
+    atomic_uint *ran;
+};
+
+static void run_waiting_job(struct job *job)
+{
+    atomic_fetch_add(((struct waiting_job *)job)->ran, 1);
+}
+
+static void what_waits_for_its_users_share_runs_before_the_pool_closes(void **state)
+{
+    (void)state;
+    atomic_uint ran = 0;
+    struct waiting_job jobs[200];
+    struct pool *pool = pool_new(arena, 2);
+    for (size_t i = 0; i < COUNTOF(jobs); i++) {
+        jobs[i] = (struct waiting_job){ { .run = run_waiting_job }, &ran };
+        pool_add(pool, &jobs[i].job, i % 3 ? "alice" : NULL);
+    }
+    pool_close(pool);
+    assert_int_equal(ran, COUNTOF(jobs));
+}
+
 static void stopping_finishes_what_is_in_flight(void **state)
 {
     (void)state;
@@ -1582,6 +1634,8 @@ int main(void)
         TEST(a_new_certificate_serves_its_names_and_its_key_is_private),
         TEST(a_renewed_certificate_is_taken_without_dropping_anybody),
         TEST(TLS_1_1_is_refused_and_plain_HTTP_on_the_TLS_port_harms_nobody),
+        TEST(one_user_with_many_slow_requests_leaves_workers_to_the_others),
+        TEST(what_waits_for_its_users_share_runs_before_the_pool_closes),
         TEST(stopping_finishes_what_is_in_flight),
         TEST(stopping_cuts_what_outlasts_its_patience),
         TEST(curl_is_served),

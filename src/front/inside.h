@@ -15,14 +15,16 @@
 #include "front/front.h"
 #include "http/transport.h"
 
-/* pool.c: threads that run jobs in the order in which they came. */
+/* pool.c: threads that run jobs in the order in which they came.  One user's jobs have at most half of the threads; what
+ * is more waits its turn, and holds up nobody else. */
 struct job {
     struct job *next;
+    struct share *share; /* of its user */
     void (*run)(struct job *);
 };
 struct pool;
 struct pool *pool_new(TALLOC_CTX *owner, unsigned threads);
-void pool_add(struct pool *, struct job *);
+void pool_add(struct pool *, struct job *, const char *user); /* NULL: nobody's */
 void pool_close(struct pool *); /* runs what is queued, then joins the threads */
 
 /* peer.c: who is at the other end.  IPv4 addresses are held as ::ffff:a.b.c.d. */

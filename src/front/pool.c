@@ -1,32 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/inside.h"
 
+/* What one user has in the pool; gone with the last job. */
+struct share {
+    struct share *next;
+    unsigned admitted;        /* in the queue or running */
+    struct job *first, **end; /* these wait until one of the admitted is done */
+    char user[];
+};
+
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     struct job *first, **end;
+    struct share *shares[64]; /* by user */
     bool closing;
     unsigned count;
     pthread_t threads[];
 };
 
-static struct job *pool_take(struct pool *pool)
+/* ---- shares, with the lock held ---- */
+
+static struct share **share_of(struct pool *pool, const char *user)
+{
+    uint32_t h = 2166136261u; /* FNV-1a */
+    for (const char *c = user; *c; c++)
+        h = (h ^ (uint8_t)*c) * 16777619u;
+    struct share **at = &pool->shares[h % COUNTOF(pool->shares)];
+    while (*at && strcmp((*at)->user, user) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static void enqueue(struct job *job, struct job ***end)
+{
+    job->next = NULL;
+    **end = job;
+    *end = &job->next;
+}
+
+static struct job *dequeue(struct job **first, struct job ***end)
+{
+    struct job *job = *first;
+    if (job && !(*first = job->next))
+        *end = first;
+    return job;
+}
+
+/* false: the job waits behind its user's others. */
+static bool admit(struct pool *pool, struct job *job, const char *user)
+{
+    struct share **at = share_of(pool, user), *share = *at;
+    if (!share) {
+        share = *at = talloc_zero_size(pool, sizeof *share + strlen(user) + 1);
+        strcpy(share->user, user);
+        share->end = &share->first;
+    }
+    job->share = share;
+    if (share->admitted < MAX(pool->count / 2, 1)) {
+        share->admitted++;
+        return true;
+    }
+    enqueue(job, &share->end);
+    return false;
+}
+
+/* One of the user's jobs is done: the next one may come.  Nobody has to be woken, as the caller takes a job next. */
+static void give_back(struct pool *pool, struct share *share)
+{
+    struct job *next = dequeue(&share->first, &share->end);
+    if (next) {
+        enqueue(next, &pool->end);
+    } else if (--share->admitted == 0) {
+        *share_of(pool, share->user) = share->next;
+        talloc_free(share);
+    }
+}
+
+/* ---- threads ---- */
+
+static struct job *pool_take(struct pool *pool, struct share *done)
 {
     pthread_mutex_lock(&pool->lock);
+    if (done)
+        give_back(pool, done);
     while (!pool->first && !pool->closing)
         pthread_cond_wait(&pool->filled, &pool->lock);
-    struct job *job = pool->first;
-    if (job && !(pool->first = job->next))
-        pool->end = &pool->first;
+    struct job *job = dequeue(&pool->first, &pool->end);
     pthread_mutex_unlock(&pool->lock);
     return job;
 }
 
 static void *pool_thread(void *arg)
 {
-    struct job *job;
-    while ((job = pool_take(arg)))
+    struct share *share = NULL;
+    for (struct job *job; (job = pool_take(arg, share));) {
+        share = job->share; /* the job may be gone once it has run */
         job->run(job);
+    }
     return NULL;
 }
 
@@ -44,14 +115,16 @@ struct pool *pool_new(TALLOC_CTX *owner, unsigned threads)
     return NULL;
 }
 
-void pool_add(struct pool *pool, struct job *job)
+void pool_add(struct pool *pool, struct job *job, const char *user)
 {
-    job->next = NULL;
+    job->share = NULL;
     pthread_mutex_lock(&pool->lock);
-    *pool->end = job;
-    pool->end = &job->next;
+    const bool admitted = !user || admit(pool, job, user);
+    if (admitted)
+        enqueue(job, &pool->end);
     pthread_mutex_unlock(&pool->lock);
-    pthread_cond_signal(&pool->filled); /* behind the lock, which the thread that wakes wants at once */
+    if (admitted)
+        pthread_cond_signal(&pool->filled); /* behind the lock, which the thread that wakes wants at once */
 }
 
 void pool_close(struct pool *pool)
