@@ -51,11 +51,14 @@ struct rooms {
 static const char usage[] =
     "usage: oxcartd --data DIR [--https ADDR:PORT] [--http ADDR:PORT] [--lmtp ADDR:PORT]\n"
     "               [--hostname NAME] [--organization NAME] [--server-name NAME] [--demo]\n"
+    "               [--upgrade-from VERSION --product-level VERSION]\n"
     "  --data DIR           where everything is kept; an empty folder becomes a new organisation\n"
     "  --https, --http      where clients connect; without TLS nobody signs in but on loopback\n"
     "  --lmtp               where the mail server delivers\n"
     "  --hostname NAME      of a new organisation: the name in its URLs and its certificate, e.g. mail.contoso.com\n"
     "  --organization NAME  --server-name NAME    likewise; otherwise Contoso and MAIL, in this example\n"
+    "  --upgrade-from       Exchange2010, Exchange2013 or Exchange2016, in whose place a new organisation comes, and\n"
+    "  --product-level      Exchange2016 or Exchange2019, as whose Setup it decides whether MAPI over HTTP is on\n"
     "  --demo               contoso.com with alice and bob and real mail, on loopback\n";
 
 static int explain(const char *why)
@@ -72,11 +75,13 @@ static int read_options(int argc, char **argv, struct options *o)
     static const struct option names[] = {
         { "data", 1, NULL, 'd' }, { "https", 1, NULL, 's' }, { "http", 1, NULL, 'h' }, { "lmtp", 1, NULL, 'l' },
         { "hostname", 1, NULL, 'n' }, { "organization", 1, NULL, 'o' }, { "server-name", 1, NULL, 'S' },
+        { "upgrade-from", 1, NULL, 'u' }, { "product-level", 1, NULL, 'p' },
         { "demo", 0, NULL, 'D' }, { "help", 0, NULL, 'H' }, { NULL, 0, NULL, 0 },
     };
     const char **const values[128] = {
         ['d'] = &o->data, ['s'] = &o->https, ['h'] = &o->http, ['l'] = &o->lmtp, ['n'] = &o->defaults.hostname,
         ['o'] = &o->defaults.organization, ['S'] = &o->defaults.server_name,
+        ['u'] = &o->defaults.upgrade_from, ['p'] = &o->defaults.product_level,
     };
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         if (c == 'D')
@@ -166,6 +171,17 @@ static void warn_of_other_name(const char *option, const char *wanted, const cha
                  made_with);
 }
 
+/* The second is what Exchange's Setup calls WarnMapiHttpNotEnabled. */
+static void warn_of_upgrade(const struct org_settings *settings, const struct org_defaults *wanted, bool is_new)
+{
+    if (wanted->upgrade_from && !is_new)
+        log_line(LOG_WARNING, "organisation", "--upgrade-from %s has no effect: this organisation was made before",
+                 wanted->upgrade_from);
+    if (wanted->upgrade_from && is_new && !settings->mapi_http_enabled)
+        log_line(LOG_WARNING, "organisation", "MAPI over HTTP isn't enabled, as after every upgrade from %s."
+                 " Set-OrganizationConfig -MapiHttpEnabled $true enables it", wanted->upgrade_from);
+}
+
 static void warn_of_other_names(const struct org_settings *settings, const struct org_defaults *wanted)
 {
     warn_of_other_name("--hostname", wanted->hostname, settings->hostname);
@@ -180,12 +196,14 @@ static int open_lower_rooms(struct rooms *r, const struct options *o, TALLOC_CTX
         return complain(o->data, strerror(errno));
     if (!realpath(o->data, path))
         return complain(o->data, strerror(errno));
+    const bool is_new = access(talloc_asprintf(arena, "%s/org.db", path), F_OK) != 0;
     if (org_lock_take(&r->lock, arena, path) || org_open(&r->org, arena, path, &o->defaults))
         return complain(path, org_error());
     if (directory_open(&r->directory, arena, r->org))
         return complain(path, directory_refusal());
     const struct org_settings *settings = org_settings(r->org, arena);
     warn_of_other_names(settings, &o->defaults);
+    warn_of_upgrade(settings, &o->defaults, is_new);
     r->certificate = talloc_asprintf(arena, "%s/certificate.pem", path);
     r->key = talloc_asprintf(arena, "%s/key.pem", path);
     r->hostname = settings->hostname;

@@ -226,6 +226,25 @@ static void another_name_than_the_organisation_was_made_with_is_no_secret(void *
     talloc_free(arena);
 }
 
+static void an_upgrade_is_told_what_becomes_of_MAPI_over_HTTP(void **state)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    struct server *s = server_start_empty(arena, NULL);
+    int status = -1;
+    (void)state;
+    assert_int_equal(server_stop(s), 0);
+    const char *dir = talloc_asprintf(arena, "%s/upgraded", server_dir(s));
+    const char *arguments[] = { "--data", dir, "--hostname", "mail.contoso.com", "--upgrade-from", "Exchange2010",
+                                "--product-level", "Exchange2019", NULL };
+    has(server_refuses(arena, arguments, &status), "can't be installed beside Exchange 2010");
+    assert_int_equal(status, 1);
+    arguments[5] = "Exchange2013";
+    has(server_refuses(arena, arguments, &status), "MAPI over HTTP isn't enabled");
+    assert_int_equal(status, 0);
+    has(server_refuses(arena, arguments, &status), "--upgrade-from Exchange2013 has no effect");
+    talloc_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +254,7 @@ int main(void)
         cmocka_unit_test(the_demo_stays_out_of_an_organisation_that_is_in_use),
         cmocka_unit_test(the_first_mailbox_is_made_as_the_new_organisation_says),
         cmocka_unit_test(a_wrong_call_is_told_what_is_wrong),
+        cmocka_unit_test(an_upgrade_is_told_what_becomes_of_MAPI_over_HTTP),
         cmocka_unit_test(another_name_than_the_organisation_was_made_with_is_no_secret),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -32,7 +32,10 @@ enum ec org_picture_load(struct org *);     /* reads the tables and puts a new p
 
 void org_picture_release(struct org_picture *);                     /* NULL: nothing */
 
-/* new.c: the rows of a new organisation, in the caller's transaction. */
+/* new.c */
+/* Does Exchange know this upgrade, and is MAPI over HTTP on after it? */
+enum ec org_upgrade_check(const struct org_defaults *, bool *mapi_http_enabled);
+/* The rows of a new organisation, in the caller's transaction. */
 enum ec org_fill(struct sql_tx *, const struct org_defaults *);
 
 /* sqlite:/data/mailboxes is kept as sqlite:mailboxes, so that the data folder can be moved. */

@@ -7,8 +7,45 @@
 
 struct new_organization {
     const char *name, *server_name, *hostname, *domain, *netbios_name;
+    bool mapi_http_enabled;
     uint64_t now;
 };
+
+/* What Exchange's Setup does, cell by cell: an upgrade never changes how clients connect that are there. */
+static const struct {
+    const char *from, *level;
+    enum org_switch mapi_http;
+    const char *why_not; /* of a cell without an answer */
+} upgrades[] = {
+    { "Exchange2016", "Exchange2019", ORG_ON, NULL },
+    { "Exchange2016", "Exchange2016", ORG_UNSET, "that is no upgrade. Leave both options out" },
+    { "Exchange2013", "Exchange2019", ORG_OFF, NULL },
+    { "Exchange2013", "Exchange2016", ORG_OFF, NULL },
+    { "Exchange2010", "Exchange2019", ORG_UNSET,
+      "Exchange 2019 can't be installed beside Exchange 2010. Say --product-level Exchange2016" },
+    { "Exchange2010", "Exchange2016", ORG_ON, NULL },
+};
+
+enum ec org_upgrade_check(const struct org_defaults *given, bool *mapi_http_enabled)
+{
+    const char *from = given->upgrade_from, *level = given->product_level;
+    *mapi_http_enabled = true;
+    if (!from && !level)
+        return ecNone;
+    if (!from || !level)
+        return org_say(ecInvalidParam, "--upgrade-from and --product-level belong together.");
+    for (size_t i = 0; i < COUNTOF(upgrades); i++) {
+        if (strcasecmp(from, upgrades[i].from) != 0 || strcasecmp(level, upgrades[i].level) != 0)
+            continue;
+        *mapi_http_enabled = upgrades[i].mapi_http == ORG_ON;
+        return upgrades[i].mapi_http != ORG_UNSET
+                   ? ecNone
+                   : org_say(ecInvalidParam, "--upgrade-from %s --product-level %s: %s.", upgrades[i].from,
+                             upgrades[i].level, upgrades[i].why_not);
+    }
+    return org_say(ecInvalidParam, "--upgrade-from %s --product-level %s: from Exchange2010, Exchange2013 or"
+                                   " Exchange2016 to Exchange2016 or Exchange2019.", from, level);
+}
 
 static bool is_label(const char *text, size_t length)
 {
@@ -89,13 +126,13 @@ static enum ec derive(TALLOC_CTX *arena, const struct org_defaults *given, struc
                                        " / \\ = \" < > ; , + # *.", out->name);
     if (!is_label(out->server_name, strlen(out->server_name)))
         return org_say(ecInvalidParam, "'%s' is not a server name: letters, digits and hyphens.", out->server_name);
-    return ecNone;
+    return org_upgrade_check(given, &out->mapi_http_enabled);
 }
 
 static const char organization_insert_sql[] =
     "INSERT INTO organization(one, name, deployment_id, server_name, hostname, https_port, netbios_name,"
     "                         mapi_http_enabled, when_created, when_changed)"
-    " VALUES(1, $1, $2, $3, $4, 443, $5, 1, $6, $6)";
+    " VALUES(1, $1, $2, $3, $4, 443, $5, $7, $6, $6)";
 static const char domain_insert_sql[] =
     "INSERT INTO accepted_domain(position, guid, name, domain, type, is_default, when_created, when_changed, version)"
     " VALUES(1, $1, $2, $2, 0, 1, $3, $3, 1)";
@@ -125,7 +162,7 @@ static void insert(TALLOC_CTX *arena, struct sql_tx *tx, const struct new_organi
     const int64_t now = (int64_t)new->now;
     sql_exec(tx, organization_insert_sql,
              BIND(B_TEXT(new->name), B_BYTES(deployment.bytes, 16), B_TEXT(new->server_name), B_TEXT(new->hostname),
-                  B_TEXT(new->netbios_name), B_INT(now)));
+                  B_TEXT(new->netbios_name), B_INT(now), B_INT(new->mapi_http_enabled)));
     sql_exec(tx, domain_insert_sql, BIND(B_BYTES(domain.bytes, 16), B_TEXT(new->domain), B_INT(now)));
     sql_exec(tx, database_insert_sql, BIND(B_BYTES(database.bytes, 16), B_INT(now)));
     const char *mapi_url = org_https_url(arena, new->hostname, 443, "/mapi");

@@ -170,7 +170,10 @@ enum ec org_open(struct org **out, TALLOC_CTX *owner, const char *data_dir, cons
     talloc_set_destructor(org, org_destroy);
     org_say(ecNone, "%s", "");
 
-    enum ec ec = defaults ? make_folder(data_dir) : ecNone;
+    bool enabled;
+    enum ec ec = defaults ? org_upgrade_check(defaults, &enabled) : ecNone;
+    if (!ec && defaults)
+        ec = make_folder(data_dir);
     if (!ec)
         ec = absolute_folder(org, data_dir, &org->data_dir);
     if (!ec) {

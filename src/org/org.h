@@ -76,6 +76,9 @@ struct org_defaults {
     const char *organization;               /* NULL: the domain's first label, capitalised */
     const char *server_name;                /* NULL: the host name's first label, in capitals */
     const char *hostname;                   /* NULL: the machine's own name */
+    /* It takes the place of an Exchange organisation: Exchange2010, Exchange2013 or Exchange2016, and the version whose
+     * defaults it gets, Exchange2016 or Exchange2019.  Both NULL: it is new. */
+    const char *upgrade_from, *product_level;
 };
 
 /* Opens DIR/org.db.  defaults NULL: there must be an organisation already (ecNotFound).  On failure org_error() says

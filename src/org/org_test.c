@@ -49,6 +49,45 @@ static const struct org_settings *settings(struct fixture *f)
     return org_settings(f->org, f->arena);
 }
 
+/* The scenario table of "MAPI over HTTP in Exchange Server", cell by cell. */
+static void after_an_upgrade_MAPI_over_HTTP_is_on_where_Exchange_leaves_it_on(void **state)
+{
+    static const struct {
+        const char *from, *level, *refusal;
+        bool on;
+    } cells[] = {
+        { "Exchange2016", "Exchange2019", NULL, true },
+        { "Exchange2016", "Exchange2016", "that is no upgrade", false },
+        { "Exchange2013", "Exchange2019", NULL, false },
+        { "Exchange2013", "Exchange2016", NULL, false },
+        { "Exchange2010", "Exchange2019", "can't be installed beside Exchange 2010", false },
+        { "Exchange2010", "Exchange2016", NULL, true },
+        { "exchange2013", "EXCHANGE2019", NULL, false },
+        { NULL, NULL, NULL, true },
+        { "Exchange2007", "Exchange2019", "from Exchange2010, Exchange2013 or Exchange2016", false },
+        { "Exchange2016", "Exchange2013", "to Exchange2016 or Exchange2019", false },
+        { "Exchange2016", NULL, "belong together", false },
+        { NULL, "Exchange2019", "belong together", false },
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNTOF(cells); i++) {
+        const struct org_defaults defaults = { .hostname = "mail.contoso.com", .upgrade_from = cells[i].from,
+                                               .product_level = cells[i].level };
+        char *dir = talloc_asprintf(f->arena, "%s/upgrade%zu", f->dir, i);
+        struct org *org = NULL;
+        const enum ec ec = org_open(&org, f->arena, dir, &defaults);
+        if (cells[i].refusal) {
+            assert_int_equal(ec, ecInvalidParam);
+            assert_non_null(strstr(org_error(), cells[i].refusal));
+            assert_int_not_equal(access(dir, F_OK), 0);             /* nothing was made */
+            continue;
+        }
+        assert_int_equal(ec, ecNone);
+        assert_int_equal(org_settings(org, f->arena)->mapi_http_enabled, cells[i].on);
+        TALLOC_FREE(org);
+    }
+}
+
 static void a_new_organisation_is_derived_from_the_host_name(void **state)
 {
     struct fixture *f = *state;
@@ -347,6 +386,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_new_organisation_is_derived_from_the_host_name),
+        TEST(after_an_upgrade_MAPI_over_HTTP_is_on_where_Exchange_leaves_it_on),
         TEST(its_virtual_directories_offer_what_can_succeed),
         TEST(what_the_defaults_say_goes_before_what_is_derived),
         TEST(names_that_cannot_stand_in_a_url_or_a_DN_are_refused),
