@@ -102,9 +102,9 @@ static const char tables[] =
      * stands there so that positions are counted in the index alone. */
     "CREATE INDEX message_page ON message(mb, fid, associated, delivery_time, mid, deleted) WHERE deleted IS NULL;"
     "CREATE INDEX message_sent ON message(mb, fid, associated, submit_time, mid, deleted) WHERE deleted IS NULL;"
-    "CREATE INDEX message_change ON message(mb, fid, cn);"
+    "CREATE INDEX message_change ON message(mb, fid, associated, cn, mid);"
     "CREATE UNIQUE INDEX message_mid ON message(mb, mid);"
-    "CREATE INDEX message_read ON message(mb, fid, read_cn) WHERE read_cn IS NOT NULL;"
+    "CREATE INDEX message_read ON message(mb, fid, read_cn, mid) WHERE read_cn IS NOT NULL;"
     "CREATE INDEX message_deleted ON message(mb, fid, deleted) WHERE deleted IS NOT NULL;"
     "CREATE INDEX message_embedded ON message(mb, parent, parent_num) WHERE parent IS NOT NULL;"
 

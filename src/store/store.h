@@ -10,6 +10,7 @@
  * Saving functions return only after the commit; a change is announced to the watcher after it, under the lock. */
 #pragma once
 #include "sql/sql.h"
+#include "wire/idset.h"
 #include "wire/structs.h"
 
 struct store;
@@ -240,6 +241,49 @@ struct table_event {
 };
 /* false: the change does not concern the view.  Needs the view's columns. */
 bool store_table_event(TALLOC_CTX *arena, struct store_table *, const struct store_change *, struct table_event *out);
+
+/* ---- synchronisation: [MS-OXCFXICS] 3.2.5.3 ----
+ * What a client, which has had some objects and change numbers, does not have yet.  It costs what has changed, not what
+ * there is.  The sets hold counters of this mailbox's own replica. */
+struct store_sync {
+    const struct globset *given, *seen, *seen_fai, *read;
+    bool normal, associated, read_state;   /* what is asked for */
+    const struct restriction *restriction; /* of the normal messages; NULL: all of them */
+    uint32_t lcid;                         /* in which it compares text */
+    bool newest_first;                     /* by delivery time, else by last modification; not set: by change */
+};
+struct store_sync_message {
+    uint64_t mid, cn, time;
+    uint32_t size;
+    bool associated;
+};
+struct store_synced {
+    struct store_sync_message *messages; /* new or changed */
+    uint32_t count;
+    struct globset deleted, out_of_scope; /* of those given */
+    struct globset now_read, now_unread;  /* of those given and not among `messages` */
+    uint64_t last;                        /* the mailbox's last change number; all up to it has been looked at */
+};
+enum ec store_sync_contents(TALLOC_CTX *owner, struct store *, uint64_t fid, const struct store_sync *,
+                            struct store_synced *out);
+struct store_sync_folder {
+    uint64_t fid, parent, cn;
+};
+struct store_synced_folders {
+    struct store_sync_folder *folders; /* new or changed, below the root; parents before their children */
+    uint32_t count;
+    struct globset deleted;
+    uint64_t last;
+};
+enum ec store_sync_hierarchy(TALLOC_CTX *owner, struct store *, uint64_t root, const struct globset *given,
+                             const struct globset *seen, struct store_synced_folders *out);
+
+/* Every property that a copy of the object has, in one walk: what is stored and what is computed of it, but nothing that
+ * says which object it is.  Texts and bytes are good during the call.  `value` is NULL for what is longer than `limit`:
+ * it is to be streamed.  ecCorruptData: a property cannot be read. */
+typedef void store_taker(void *arg, uint32_t tag, const struct prop *value);
+enum ec store_message_each(struct store_message *, size_t limit, store_taker *, void *arg);
+enum ec store_attachment_each(struct store_attachment *, size_t limit, store_taker *, void *arg);
 
 /* ---- named properties: [MS-OXCPRPT] 3.2.5.9, 3.2.5.10 ---- */
 enum ec store_named_ids(struct store *, const struct PropertyName *, uint32_t count, bool create, uint16_t *ids);  /* 0: none */
