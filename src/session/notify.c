@@ -8,7 +8,13 @@
  */
 #include "session/internal.h"
 
-enum { NOTIFY_TABLE = 0x0100, NOTIFY_TOTAL = 0x1000, NOTIFY_UNREAD = 0x2000, NOTIFY_MESSAGE = 0x8000 };
+enum {
+    NOTIFY_TABLE = 0x0100,
+    NOTIFY_TOTAL = 0x1000,
+    NOTIFY_UNREAD = 0x2000,
+    NOTIFY_SEARCH = 0x4000,
+    NOTIFY_MESSAGE = 0x8000
+};
 #define SUPERSEDE_AMONG 64u
 #define ROW_MAX 16384u /* a row that is longer might fit into no answer: TABLE_CHANGED stands for it */
 
@@ -173,6 +179,8 @@ static bool concerns(const struct subscription *sub, const struct store_change *
 {
     if (!(sub->types & c->kind))
         return false;
+    if (c->in_search)
+        return c->fid == sub->fid && !sub->whole_store && (!sub->mid || sub->mid == c->mid);
     if (sub->whole_store)
         return true;
     if (sub->mid)
@@ -184,7 +192,8 @@ static bool concerns(const struct subscription *sub, const struct store_change *
 /* [MS-OXCNOTIF] 2.2.1.4.1.2 */
 static void fill_object(struct NotificationData *b, const struct store_change *c, TALLOC_CTX *owner)
 {
-    b->NotificationFlags = (uint16_t)(c->kind | (c->is_message ? NOTIFY_MESSAGE : 0));
+    b->NotificationFlags =
+        (uint16_t)(c->kind | (c->is_message ? NOTIFY_MESSAGE : 0) | (c->in_search ? NOTIFY_SEARCH : 0));
     b->FolderId = c->fid;
     b->MessageId = c->mid;
     b->ParentFolderId = c->parent;

@@ -4,6 +4,7 @@
 
 #include "store/internal.h"
 #include "store/pool.h"
+#include "store/search.h"
 
 struct pending {
     struct store_change *changes; /* their texts and tags are children of it */
@@ -88,15 +89,33 @@ static void announce(struct store *st)
     talloc_free(changes);
 }
 
+/* Search folders change with what is in their scope, in the same commit. */
+static void follow(struct store_tx *tx)
+{
+    const struct pending *pending = tx->st->pending;
+    const uint32_t count = pending->count;
+    if (!count || !searches_any(tx))
+        return;
+    for (uint32_t i = 0; i < count && !sql_failed(&tx->sql); i++) {
+        const struct store_change change = pending->changes[i]; /* the list grows while it is walked */
+        search_follow(tx, &change);
+    }
+    searches_flush(tx);
+}
+
 enum ec store_end(struct store_tx *tx)
 {
     struct pending *pending = tx->st->pending;
     if (!tx->sql.db)
         return tx->sql.ec;
+    if (tx->outermost)
+        follow(tx);
     const enum ec ec = sql_end(&tx->sql);
     pending->depth--;
-    if (ec)
+    if (ec) {
         pending->count = MIN(pending->count, tx->changes_before);
+        TALLOC_FREE(tx->st->searches);
+    }
     if (tx->outermost)
         announce(tx->st);
     return ec;

@@ -155,6 +155,35 @@ uint64_t fixture_message(struct store_fixture *f, uint64_t fid, const char *subj
     return mid;
 }
 
+/* Rows as a delivery writes them, but many at once. */
+static const char fill_sql[] =
+    "INSERT INTO message(mb, id, mid, fid, associated, cn, is_read, delivery_time, submit_time, modified, created, "
+    "committed,"
+    "  size, flags, status, importance, sensitivity, has_attach, attach_next, class, prefix, subject, sender, "
+    "display_to,"
+    "  display_cc, display_bcc, props, recipients)"
+    " WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $3)"
+    " SELECT $1, $4 + i, $4 + i, $2, 0, $4 + i, 0, i * 600000000, i, 1, 1, 1, 100, 0, 0, 1, 0, 0, 0, 'IPM.Note', '', "
+    "'', '',"
+    "  '', '', '', $5, $6 FROM n";
+static const char filled_sql[] =
+    "UPDATE folder SET total = total + $3, unread = unread + $3 WHERE mb = $1 AND fid = $2";
+
+uint64_t fixture_full_folder(struct store_fixture *f, const char *name, uint32_t messages)
+{
+    const uint64_t fid = fixture_folder(f, STORE_FID(SPECIAL_INBOX), name);
+    const struct prop props[] = { P_STR(PidTagNormalizedSubject, "filled"), P_I32(PidTagImportance, 1) };
+    struct blob bag = bag_of(f->arena, props, 2);
+    struct store_tx tx = store_begin(f->store);
+    const struct sql_value mb = B_INT(f->store->mb), folder = B_INT((int64_t)store_counter(fid)),
+                           count = B_INT(messages);
+    const uint64_t first = take_counters(&tx, messages + 1);
+    sql_exec(&tx.sql, fill_sql, BIND(mb, folder, count, B_INT((int64_t)first), B_BLOB(bag), B_BYTES("", 0)));
+    sql_exec(&tx.sql, filled_sql, BIND(mb, folder, count));
+    OK(store_end(&tx));
+    return fid;
+}
+
 struct store_message *fixture_open(struct store_fixture *f, uint64_t fid, uint64_t mid)
 {
     struct store_message *m;
@@ -200,6 +229,8 @@ int64_t fixture_rows(struct store_fixture *f, const char *table)
         { "value", "SELECT COUNT(*) FROM value WHERE mb = $1" },
         { "tombstone", "SELECT COUNT(*) FROM tombstone WHERE mb = $1" },
         { "folder", "SELECT COUNT(*) FROM folder WHERE mb = $1" },
+        { "result", "SELECT COUNT(*) FROM result WHERE mb = $1" },
+        { "search_scope", "SELECT COUNT(*) FROM search_scope WHERE mb = $1" },
         { "mailbox", "SELECT COUNT(*) FROM mailbox WHERE mb = $1" },
         { "rule", "SELECT COUNT(*) FROM rule WHERE mb = $1" },
     };

@@ -44,6 +44,8 @@ char *fixture_log(struct store_fixture *);       /* what was logged */
 
 uint64_t fixture_folder(struct store_fixture *, uint64_t parent, const char *name);
 uint64_t fixture_message(struct store_fixture *, uint64_t fid, const char *subject);          /* saved and released */
+/* In the Inbox, with so many unread messages whose PidTagNormalizedSubject is "filled", a minute between each two. */
+uint64_t fixture_full_folder(struct store_fixture *, const char *name, uint32_t messages);
 struct store_message *fixture_open(struct store_fixture *, uint64_t fid, uint64_t mid);
 /* One property; its type may be PtypErrorCode. */
 struct prop fixture_prop(struct store_fixture *, struct store_message *, uint32_t tag);

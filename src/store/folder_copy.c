@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Folders are copied with their messages: [MS-OXCFOLD] 3.2.5.8. */
-#include "store/message.h"
+#include "store/search.h"
+#include "store/worker.h"
 
 enum { PAGE = 500 };
 
@@ -49,6 +50,23 @@ static const char folder_values_sql[] =
     "INSERT INTO value(mb, id, num, tag, version, chunk, data) SELECT mb, $3, num, tag, version, chunk, data FROM value"
     " WHERE mb = $1 AND id = $2";
 
+static const char copy_search_sql[] =
+    "INSERT INTO search(mb, fid, restriction, flags, populating) SELECT mb, $3, restriction, flags, 1 FROM search"
+    " WHERE mb = $1 AND fid = $2";
+static const char copy_scope_sql[] =
+    "INSERT INTO search_scope(mb, search, fid, given, todo, at_time, at_mid) SELECT mb, $3, fid, given, 1, $4, 0"
+    " FROM search_scope WHERE mb = $1 AND search = $2";
+
+/* The copy searches for itself. */
+static void copy_search(struct store_tx *tx, uint64_t from, uint64_t to)
+{
+    const struct sql_value mb = B_INT(tx->st->mb), source = B_INT((int64_t)from), copy = B_INT((int64_t)to);
+    sql_exec(&tx->sql, copy_search_sql, BIND(mb, source, copy));
+    sql_exec(&tx->sql, copy_scope_sql, BIND(mb, source, copy, B_INT(INT64_MIN)));
+    TALLOC_FREE(tx->st->searches);
+    worker_wake(tx->st);
+}
+
 static uint64_t copy_one(struct store_tx *tx, uint64_t fid, uint64_t to, const char *name)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
@@ -64,7 +82,10 @@ static uint64_t copy_one(struct store_tx *tx, uint64_t fid, uint64_t to, const c
         folder_insert(tx, &row);
         sql_exec(&tx->sql, folder_values_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT((int64_t)row.fid)));
         folder_touch(tx, to, 1);
-        copy_messages(tx, &from, row.fid, MESSAGES_BOTH);
+        if (row.type == FOLDER_SEARCH)
+            copy_search(tx, fid, row.fid);
+        else
+            copy_messages(tx, &from, row.fid, MESSAGES_BOTH);
     }
     talloc_free(arena);
     return row.fid;

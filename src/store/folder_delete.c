@@ -76,7 +76,8 @@ enum ec store_folder_delete(struct store *st, uint64_t parent, uint64_t fid, uns
         sql_abort(&tx.sql, ecNotFound); /* R507 */
     else if (folder_is_special(row.fid))
         sql_abort(&tx.sql, ecAccessDenied);
-    else if ((row.total && !(what & STORE_MESSAGES)) || (row.subfolders && !(what & STORE_FOLDERS)))
+    else if ((row.total && row.type != FOLDER_SEARCH && !(what & STORE_MESSAGES)) ||
+             (row.subfolders && !(what & STORE_FOLDERS)))
         *partial = true; /* R816, R817, R1080, R1081 */
     else
         delete_subtree(&tx, row.fid, what & STORE_HARD, take_counters(&tx, 1));

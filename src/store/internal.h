@@ -18,6 +18,7 @@ struct store {
     struct store_identity identity;
     struct pending *pending;                     /* changes of the transaction under way (change.c) */
     struct named_cache *named;                   /* named.c */
+    struct searches *searches;                   /* search.c; NULL: not read yet */
     struct {                                     /* table_event.c */
         const struct store_change *announced;    /* those that the watcher is hearing just now */
         size_t announced_count;
@@ -30,6 +31,9 @@ struct store {
         unsigned references;
         bool forgotten;
         pthread_mutex_t lock;
+        _Atomic unsigned wanted;                 /* so many threads wait for the lock */
+        struct store *next_job;                  /* worker.c */
+        bool has_job;
         uint64_t used;                           /* clock_ms of the last store_unlock */
     } in_pool;
 };

@@ -137,7 +137,9 @@ static enum ec message_load(struct store_message *m, struct sql_rows *rows)
 
 static const char message_open_sql[] =
     "SELECT " MESSAGE_COLUMNS ", recipients FROM message"
-    " WHERE mb = $1 AND mid = $2 AND (fid = $3 OR $3 = 0) AND fid > 0 AND ($4 = 1 OR (deleted IS NULL AND EXISTS ("
+    " WHERE mb = $1 AND mid = $2 AND fid > 0 AND (fid = $3 OR $3 = 0 OR EXISTS ("
+    "  SELECT 1 FROM result r WHERE r.mb = $1 AND r.search = $3 AND r.message = $2)) AND ($4 = 1 OR (deleted IS NULL "
+    "AND EXISTS ("
     "  SELECT 1 FROM folder f WHERE f.mb = message.mb AND f.fid = message.fid AND f.deleted IS NULL)))";
 
 /* [MS-OXCMSG] 3.2.5.1 */

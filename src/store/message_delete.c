@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages leave a folder: softly, so that they can be got back, or for ever.  [MS-OXCFOLD] 3.2.5.9 to 3.2.5.12 */
-#include "store/message.h"
+#include "store/search.h"
 
 /* ---- for ever ---- */
 
@@ -115,18 +115,31 @@ static bool delete_one(struct store_tx *tx, uint64_t fid, uint64_t mid, uint64_t
     return true;
 }
 
+struct deletion {
+    struct store_tx tx;
+    const uint64_t *mids;
+    uint64_t cn;
+    bool hard, partial;
+};
+
+static void delete_run(void *arg, uint64_t fid, uint32_t first, uint32_t count)
+{
+    struct deletion *d = arg;
+    struct folder_delta delta = { 0 };
+    for (uint32_t i = 0; i < count && !sql_failed(&d->tx.sql); i++)
+        d->partial |= !delete_one(&d->tx, fid, store_counter(d->mids[first + i]), d->cn, d->hard, &delta); /* R1147 */
+    if (delta.deleted)
+        folder_adjust(&d->tx, fid, &delta);
+}
+
 enum ec store_messages_delete(struct store *st, uint64_t fid, const uint64_t *mids, uint32_t count, bool hard,
                               bool *partial)
 {
-    struct folder_delta delta = { 0 };
-    struct store_tx tx = store_begin(st);
-    const uint64_t cn = take_counters(&tx, 1), folder = store_counter(fid);
-    *partial = false;
-    for (uint32_t i = 0; i < count && !sql_failed(&tx.sql); i++)
-        *partial |= !delete_one(&tx, folder, store_counter(mids[i]), cn, hard, &delta); /* R1147 */
-    if (delta.deleted)
-        folder_adjust(&tx, folder, &delta);
-    return store_end(&tx);
+    struct deletion d = { .tx = store_begin(st), .mids = mids, .hard = hard };
+    d.cn = take_counters(&d.tx, 1);
+    search_runs(&d.tx, store_counter(fid), mids, count, delete_run, &d);
+    *partial = d.partial;
+    return store_end(&d.tx);
 }
 
 /* ---- all messages of a folder ---- */

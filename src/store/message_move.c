@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages go, or are copied, from folder to folder: [MS-OXCFOLD] 3.2.5.6.  A moved message keeps its row and gets a
  * new MID; a copy is made inside of the database, so its size does not matter. */
-#include "store/message.h"
+#include "store/search.h"
 
 static const char move_sql[] =
     "UPDATE message SET fid = $3, mid = $4, cn = $5, committed = $6, deleted = NULL, read_cn = NULL, change_key = NULL,"
@@ -64,7 +64,9 @@ void message_copy_rows(struct store_tx *tx, int64_t from, int64_t to, uint64_t m
 struct move {
     struct store_tx tx;
     uint64_t from, to;
-    bool copy;
+    const uint64_t *mids;
+    uint64_t *new_mids; /* NULL: nobody asks for them */
+    bool copy, partial;
     struct folder_delta lost, gained;
 };
 
@@ -112,20 +114,35 @@ static bool move_one(struct move *move, uint64_t mid, uint64_t *new_mid)
     return true;
 }
 
+static void move_run(void *arg, uint64_t fid, uint32_t first, uint32_t count)
+{
+    static const struct folder_delta nothing;
+    struct move *move = arg;
+    move->from = fid;
+    move->lost = nothing;
+    for (uint32_t i = first; i < first + count && !sql_failed(&move->tx.sql); i++) {
+        uint64_t new_mid = 0;
+        move->partial |= !move_one(move, store_counter(move->mids[i]), &new_mid);
+        if (move->new_mids)
+            move->new_mids[i] = new_mid ? store_id(new_mid) : 0;
+    }
+    if (memcmp(&move->lost, &nothing, sizeof nothing) != 0)
+        folder_adjust(&move->tx, fid, &move->lost);
+}
+
+static const char target_type_sql[] = "SELECT type FROM folder WHERE mb = $1 AND fid = $2 AND deleted IS NULL";
+
 enum ec store_messages_move(struct store *st, uint64_t from, uint64_t to, const uint64_t *mids, uint32_t count,
                             bool copy, uint64_t *new_mids, bool *partial)
 {
-    struct move move = { .tx = store_begin(st), .from = store_counter(from), .to = store_counter(to), .copy = copy };
-    static const struct folder_delta nothing;
-    *partial = false;
-    for (uint32_t i = 0; i < count && !sql_failed(&move.tx.sql); i++) {
-        uint64_t new_mid = 0;
-        *partial |= !move_one(&move, store_counter(mids[i]), &new_mid);
-        if (new_mids)
-            new_mids[i] = new_mid ? store_id(new_mid) : 0;
-    }
-    if (memcmp(&move.lost, &nothing, sizeof nothing) != 0)
-        folder_adjust(&move.tx, move.from, &move.lost);
-    folder_adjust(&move.tx, move.to, &move.gained); /* ecNotFound: no such folder */
+    struct move move = {
+        .tx = store_begin(st), .to = store_counter(to), .mids = mids, .new_mids = new_mids, .copy = copy
+    };
+    if (sql_int(&move.tx.sql, target_type_sql, BIND(B_INT(st->mb), B_INT((int64_t)move.to))) == FOLDER_SEARCH)
+        sql_abort(&move.tx.sql, ecSearchFolder); /* R1245, R1246 */
+    search_runs(&move.tx, store_counter(from), mids, count, move_run, &move);
+    if (!sql_failed(&move.tx.sql))
+        folder_adjust(&move.tx, move.to, &move.gained); /* ecNotFound: no such folder */
+    *partial = move.partial;
     return store_end(&move.tx);
 }

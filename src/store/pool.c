@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mailboxes that this process has open.  A reference costs a few hundred bytes; the connection to the database is
  * made when somebody works with the mailbox, and the longest idle ones are closed when there are too many.
- * Locks: a store's before nothing, the pool's before none but a try at a store's. */
+ * Locks: a store's, then the pool's, which nobody holds while they wait for a store's. */
 #include "store/pool.h"
 
 #include <assert.h>
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "store/internal.h"
+#include "store/search.h"
+#include "store/worker.h"
 
 enum { BUCKETS = 256, CONNECTIONS = 64 };
 
@@ -19,6 +20,8 @@ struct store_pool {
     struct store *buckets[BUCKETS];
     store_watch *watch;
     void *arg;
+    struct worker *worker; /* NULL: nothing was to be done yet */
+    bool closing;
     _Atomic unsigned connected, keep;
 };
 
@@ -49,6 +52,7 @@ static void store_disconnect(struct store *st)
         atomic_fetch_sub(&st->in_pool.pool->connected, 1);
     TALLOC_FREE(st->db);
     TALLOC_FREE(st->named); /* an idle store is to be small */
+    TALLOC_FREE(st->searches);
 }
 
 static int store_close(struct store *st)
@@ -106,12 +110,22 @@ static enum ec open_existing(struct store *st, struct sql **db)
     return ec;
 }
 
+/* A server that was stopped has left some. */
+static void find_work(struct store *st)
+{
+    struct store_tx tx = store_read(st);
+    const bool any = search_has_work(&tx);
+    if (!store_end(&tx) && any)
+        worker_wake(st);
+}
+
 enum ec store_connect(struct store *st)
 {
     if (st->gone)
         return ecMailboxDisabled;
     if (st->db)
         return ecNone;
+    const bool first = !st->mb;
     const enum ec ec = open_existing(st, &st->db);
     if (ec) {
         st->mb = 0;
@@ -120,6 +134,8 @@ enum ec store_connect(struct store *st)
     sql_take_turns(st->db, st->mb);
     if (st->in_pool.pool)
         atomic_fetch_add(&st->in_pool.pool->connected, 1);
+    if (first && st->in_pool.pool)
+        find_work(st);
     return ecNone;
 }
 
@@ -143,6 +159,10 @@ void store_announce(struct store *st, const struct store_change *changes, size_t
 
 static int pool_close(struct store_pool *pool)
 {
+    pthread_mutex_lock(&pool->lock);
+    pool->closing = true;
+    pthread_mutex_unlock(&pool->lock);
+    worker_stop(pool->worker);
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct store *st = pool->buckets[i], *next; st; st = next) {
             next = st->in_pool.next;
@@ -302,9 +322,25 @@ void store_put(struct store *st)
     pthread_mutex_unlock(&pool->lock);
 }
 
+struct worker *store_reference(struct store *st)
+{
+    struct store_pool *pool = st->in_pool.pool;
+    if (!pool)
+        return NULL;
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->worker && !pool->closing)
+        pool->worker = worker_start();
+    struct worker *w = pool->closing ? NULL : pool->worker;
+    st->in_pool.references += w != NULL;
+    pthread_mutex_unlock(&pool->lock);
+    return w;
+}
+
 void store_lock(struct store *st)
 {
+    st->in_pool.wanted++;
     pthread_mutex_lock(&st->in_pool.lock);
+    st->in_pool.wanted--;
 }
 
 void store_unlock(struct store *st)

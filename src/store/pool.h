@@ -5,6 +5,10 @@
 
 /* The connection is there when this returns ecNone.  Under the store's lock. */
 enum ec store_connect(struct store *);
+/* One more reference, and the pool's worker, which is started when it is first asked for; NULL, and no reference: the
+ * store is outside of any pool, or the pool is being closed.  Under the store's lock. */
+struct worker;
+struct worker *store_reference(struct store *);
 void store_announce(struct store *, const struct store_change *, size_t count);
 /* Not connected yet; `mb` is 0 until store_connect. */
 struct store *store_make(TALLOC_CTX *owner, const char *database_url, struct guid mailbox);

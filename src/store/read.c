@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Read flags and message status, which change without a save: [MS-OXCMSG] 2.2.3.8 to 2.2.3.11.  Their change numbers
  * are read_cn, so an open message is not in conflict with them. */
-#include "store/message.h"
+#include "store/search.h"
 
 /* [MS-OXCMSG] 2.2.3.10.1 */
 enum { rfClearReadFlag = 0x04, rfGenerateReceiptOnly = 0x10, rfClearNotifyRead = 0x20, rfClearNotifyUnread = 0x40 };
@@ -87,22 +87,68 @@ static void set_all(struct store_tx *tx, uint64_t fid, struct wish wish, uint64_
     }
 }
 
+struct reading {
+    struct store_tx tx;
+    struct wish wish;
+    const uint64_t *mids;
+    uint64_t cn;
+    bool partial;
+};
+
+static void read_run(void *arg, uint64_t fid, uint32_t first, uint32_t count)
+{
+    struct reading *r = arg;
+    struct folder_delta delta = { 0 };
+    for (uint32_t i = first; i < first + count && !sql_failed(&r->tx.sql); i++)
+        r->partial |= !set_one(&r->tx, fid, store_counter(r->mids[i]), r->wish, r->cn, &delta.unread); /* R1514 */
+    if (delta.unread)
+        folder_adjust(&r->tx, fid, &delta);
+}
+
+static const char results_sql[] =
+    "SELECT message FROM result WHERE mb = $1 AND search = $2 AND message > $3 ORDER BY message LIMIT $4";
+
+/* All messages of a search folder, which the search still shows or not when they have been read. */
+static void read_results(struct reading *r, uint64_t search)
+{
+    uint64_t mids[PAGE], after = 0;
+    uint32_t count;
+    do {
+        struct sql_rows rows =
+            sql_query(&r->tx.sql, results_sql,
+                      BIND(B_INT(r->tx.st->mb), B_INT((int64_t)search), B_INT((int64_t)after), B_INT(PAGE)));
+        for (count = 0; count < PAGE && sql_next(&rows); count++) {
+            after = (uint64_t)sql_col_int(&rows, 0);
+            mids[count] = store_id(after);
+        }
+        sql_done(&rows);
+        r->mids = mids;
+        search_runs(&r->tx, search, mids, count, read_run, r);
+    } while (count == PAGE && !sql_failed(&r->tx.sql));
+}
+
+static void read_all(struct reading *r, uint64_t fid)
+{
+    struct folder_delta delta = { 0 };
+    set_all(&r->tx, fid, r->wish, r->cn, &delta.unread);
+    if (delta.unread)
+        folder_adjust(&r->tx, fid, &delta);
+}
+
 enum ec store_set_read_flags(struct store *st, uint64_t fid, const uint64_t *mids, uint32_t count, uint8_t flags,
                              bool *partial)
 {
-    const struct wish wish = wish_of(flags);
     const uint64_t folder = store_counter(fid);
-    struct folder_delta delta = { 0 };
-    struct store_tx tx = store_begin(st);
-    *partial = false;
-    const uint64_t cn = take_counters(&tx, 1);
-    for (uint32_t i = 0; i < count && !sql_failed(&tx.sql); i++)
-        *partial |= !set_one(&tx, folder, store_counter(mids[i]), wish, cn, &delta.unread); /* R1514 */
-    if (!count)
-        set_all(&tx, folder, wish, cn, &delta.unread);
-    if (delta.unread)
-        folder_adjust(&tx, folder, &delta);
-    return store_end(&tx);
+    struct reading r = { .tx = store_begin(st), .wish = wish_of(flags), .mids = mids };
+    r.cn = take_counters(&r.tx, 1);
+    if (count)
+        search_runs(&r.tx, folder, mids, count, read_run, &r);
+    else if (search_find(&r.tx, folder))
+        read_results(&r, folder);
+    else
+        read_all(&r, folder);
+    *partial = r.partial;
+    return store_end(&r.tx);
 }
 
 /* What is not stored yet changes in memory. */
@@ -127,7 +173,8 @@ enum ec store_message_set_read(struct store_message *m, uint8_t flags, bool *cha
 }
 
 static const char status_sql[] =
-    "SELECT status FROM message WHERE mb = $1 AND mid = $2 AND fid = $3 AND deleted IS NULL";
+    "SELECT status, fid FROM message WHERE mb = $1 AND mid = $2 AND deleted IS NULL AND (fid = $3 OR EXISTS ("
+    "  SELECT 1 FROM result r WHERE r.mb = $1 AND r.search = $3 AND r.message = $2))";
 static const char set_status_sql[] =
     "UPDATE message SET status = $3, committed = $4 WHERE mb = $1 AND mid = $2 RETURNING associated";
 
@@ -138,7 +185,11 @@ enum ec store_message_status(struct store *st, uint64_t fid, uint64_t mid, uint3
     static const uint32_t tags[] = { PidTagMessageStatus };
     const struct sql_value message = B_INT((int64_t)store_counter(mid));
     struct store_tx tx = mask ? store_begin(st) : store_read(st);
-    *before = (uint32_t)sql_int(&tx.sql, status_sql, BIND(B_INT(st->mb), message, B_INT((int64_t)store_counter(fid))));
+    struct sql_rows rows =
+        sql_one(&tx.sql, status_sql, BIND(B_INT(st->mb), message, B_INT((int64_t)store_counter(fid))));
+    *before = (uint32_t)sql_col_int(&rows, 0);
+    const uint64_t home = (uint64_t)sql_col_int(&rows, 1);
+    sql_done(&rows);
     const uint32_t after = (*before & ~mask) | (set & mask);
     if (after != *before && !sql_failed(&tx.sql)) {
         const bool associated =
@@ -146,7 +197,7 @@ enum ec store_message_status(struct store *st, uint64_t fid, uint64_t mid, uint3
         const struct store_change change = { .kind = STORE_MODIFIED,
                                              .is_message = true,
                                              .associated = associated,
-                                             .fid = fid,
+                                             .fid = store_id(home),
                                              .mid = mid,
                                              .tag_count = COUNTOF(tags),
                                              .tags = tags };

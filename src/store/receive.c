@@ -111,6 +111,8 @@ enum ec store_set_receive_folder(struct store *st, const char *message_class, ui
     if (fid) {
         struct folder_row row;
         folder_row_get(arena, &tx, store_counter(fid), &row);
+        if (!sql_failed(&tx.sql) && row.type == FOLDER_SEARCH)
+            sql_abort(&tx.sql, ecAccessDenied); /* it holds no messages of its own */
         set_row(&tx, message_class, store_counter(fid));
     } else {
         sql_exec(&tx.sql, receive_remove_sql, BIND(B_INT(st->mb), key_of(lower(arena, message_class))));

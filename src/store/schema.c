@@ -4,6 +4,7 @@
  *   mailbox ─┬─ folder ─┬─ message ─┬─ attachment ── message (embedded: parent, parent_num)
  *            │          │           └─ value  (values over a few KB, in chunks; num -1: the message's own)
  *            │          └─ tombstone (what left the folder, for synchronisation)
+ *            ├─ search ── search_scope, result (links to messages)
  *            └─ named, rule, rule_sender, receive, replica
  *
  * Every key begins with `mb`, the mailbox within the database; in SQLite, where a mailbox has its own file, it is 1.
@@ -169,6 +170,40 @@ static const char tables[] =
     "  fid BIGINT NOT NULL,"
     "  modified BIGINT NOT NULL,"
     "  PRIMARY KEY (mb, class_key)) /*sqlite WITHOUT ROWID*/;"
+
+    /* What a search folder searches for: [MS-OXCFOLD] 3.2.5.4 (search.h) */
+    "CREATE TABLE search("
+    "  mb BIGINT NOT NULL,"
+    "  fid BIGINT NOT NULL,"
+    "  restriction BYTEA NOT NULL,"
+    "  flags BIGINT NOT NULL,"
+    "  populating BIGINT NOT NULL,"               /* the end has not been announced yet */
+    "  PRIMARY KEY (mb, fid)) /*sqlite WITHOUT ROWID*/;"
+
+    "CREATE TABLE search_scope("
+    "  mb BIGINT NOT NULL,"
+    "  search BIGINT NOT NULL,"
+    "  fid BIGINT NOT NULL,"                      /* a folder whose messages are searched */
+    "  given BIGINT NOT NULL,"                    /* named by the client; 0: it lies below such a one */
+    "  todo BIGINT NOT NULL,"                     /* enum search_todo, from the position on that follows */
+    "  at_time BIGINT NOT NULL,"
+    "  at_mid BIGINT NOT NULL,"
+    "  PRIMARY KEY (mb, search, fid)) /*sqlite WITHOUT ROWID*/;"
+    "CREATE INDEX search_scope_folder ON search_scope(mb, fid);"
+    "CREATE INDEX search_scope_todo ON search_scope(mb, search, fid) WHERE todo > 0;"
+
+    /* The messages in a search folder, with what its pages are sorted by (table_index.c). */
+    "CREATE TABLE result("
+    "  mb BIGINT NOT NULL,"
+    "  search BIGINT NOT NULL,"
+    "  message BIGINT NOT NULL,"                  /* its mid */
+    "  delivered BIGINT NOT NULL,"
+    "  sent BIGINT NOT NULL,"
+    "  unread BIGINT NOT NULL,"
+    "  PRIMARY KEY (mb, search, message)) /*sqlite WITHOUT ROWID*/;"
+    "CREATE INDEX result_page ON result(mb, search, delivered, message);"
+    "CREATE INDEX result_sent ON result(mb, search, sent, message);"
+    "CREATE INDEX result_message ON result(mb, message);"
 
     "CREATE TABLE replica("
     "  mb BIGINT NOT NULL,"

@@ -68,14 +68,15 @@ enum ec store_usage(struct store *, struct store_usage *out);
 /* ---- the change stream: what a commit changed, in order ---- */
 enum store_change_kind {                         /* the values of [MS-OXCNOTIF] 2.2.1.1 */
     STORE_NEW_MAIL = 0x0002, STORE_CREATED = 0x0004, STORE_DELETED = 0x0008, STORE_MODIFIED = 0x0010,
-    STORE_MOVED = 0x0020, STORE_COPIED = 0x0040,
+    STORE_MOVED = 0x0020, STORE_COPIED = 0x0040, STORE_SEARCH_COMPLETE = 0x0080,
 };
 struct store_change {
     enum store_change_kind kind;
     bool is_message, associated;
+    bool in_search;                              /* a message in a search folder: `fid` is that, `parent` its real one */
     bool counts_changed;                         /* folder MODIFIED: total and unread below are new */
     bool many;                                   /* folder MODIFIED: so many messages changed that they are not listed */
-    uint64_t fid, mid, parent;                   /* parent: of a folder */
+    uint64_t fid, mid, parent;                   /* parent: of a folder, or with in_search */
     uint64_t old_fid, old_mid, old_parent;       /* MOVED and COPIED: where from */
     uint64_t cn;
     uint32_t total, unread;                      /* of the folder `fid`, always filled in for folder changes */
@@ -117,6 +118,27 @@ enum ec store_folder_get(TALLOC_CTX *arena, struct store *, uint64_t fid, const 
 enum ec store_folder_tags(TALLOC_CTX *arena, struct store *, uint64_t fid, const uint32_t **tags, uint32_t *count);
 enum ec store_folder_set(struct store *, uint64_t fid, const struct prop *, uint32_t count, enum ec *results);
 enum ec store_folder_unset(struct store *, uint64_t fid, const uint32_t *tags, uint32_t count, enum ec *results);
+/* ---- search folders: [MS-OXCFOLD] 2.2.1.4, 2.2.1.5 ---- */
+enum {
+    STOP_SEARCH = 0x01, RESTART_SEARCH = 0x02, RECURSIVE_SEARCH = 0x04, SHALLOW_SEARCH = 0x08,
+    FOREGROUND_SEARCH = 0x10, BACKGROUND_SEARCH = 0x20, CONTENT_INDEXED_SEARCH = 0x10000,
+    NON_CONTENT_INDEXED_SEARCH = 0x20000, STATIC_SEARCH = 0x40000,
+};
+enum {
+    SEARCH_RUNNING = 0x01, SEARCH_REBUILD = 0x02, SEARCH_RECURSIVE = 0x04, SEARCH_FOREGROUND = 0x08,
+    SEARCH_COMPLETE = 0x1000, SEARCH_STATIC = 0x10000, TWIR_TOTALLY = 0x08000000,
+};
+struct store_search {
+    const struct restriction *restriction;
+    const uint64_t *fids;
+    uint32_t count, state;                       /* state: SEARCH_... */
+};
+/* NULL or no folders: as before.  Small scopes are searched at once, larger ones in the background, step by step;
+ * STORE_SEARCH_COMPLETE tells the end.  ecNotSearchFolder, ecNotInitialized, ecSearchFolderScopeViolation, ecTooComplex. */
+enum ec store_search_set(struct store *, uint64_t fid, const struct restriction *, const uint64_t *fids, uint32_t count,
+                         uint32_t flags);
+enum ec store_search_get(TALLOC_CTX *arena, struct store *, uint64_t fid, struct store_search *out);
+
 /* Properties of the logon object that are kept in the mailbox: [MS-OXCSTOR] 2.2.2.1. */
 enum ec store_get_props(TALLOC_CTX *arena, struct store *, const uint32_t *tags, uint32_t count, size_t limit, struct prop *values);
 enum ec store_set_props(struct store *, const struct prop *, uint32_t count, enum ec *results);

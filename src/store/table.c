@@ -34,7 +34,7 @@ static void begin_view(struct store_table *t)
     const uint32_t count = t->order ? t->order_count : t->kind->order_count;
     const bool plain =
         t->kind == &contents_kind && !(t->flags & TABLE_SOFT_DELETES) && !t->restriction && !t->instances;
-    t->index = plain ? index_for(order, count, &t->descending) : NULL;
+    t->index = plain ? index_for(order, count, t->in_search, &t->descending) : NULL;
     t->view = t->index ? &index_view : &list_view;
     TALLOC_FREE(t->list);
     place_clear(&t->cursor);
@@ -63,17 +63,20 @@ struct store_tx table_begin(struct store_table *t)
     return tx;
 }
 
-static const char folder_exists_sql[] = "SELECT 1 FROM folder WHERE mb = $1 AND fid = $2";
+static const char folder_type_sql[] = "SELECT type FROM folder WHERE mb = $1 AND fid = $2";
 
 enum ec folder_table(struct store_table **out, TALLOC_CTX *owner, struct store *st, uint64_t fid,
                      const struct table_kind *kind, unsigned flags, uint32_t *rows)
 {
     struct store_table *t = table_make(owner, st, kind, flags);
     t->fid = store_counter(fid);
+    struct store_tx tx = store_read(st);
+    const bool search = sql_int(&tx.sql, folder_type_sql, BIND(B_INT(st->mb), B_INT((int64_t)t->fid))) == FOLDER_SEARCH;
+    t->in_search = search && kind == &contents_kind && !(flags & (TABLE_ASSOCIATED | TABLE_SOFT_DELETES));
     begin_view(t);
-    struct store_tx tx = table_begin(t);
-    sql_int(&tx.sql, folder_exists_sql, BIND(B_INT(st->mb), B_INT((int64_t)t->fid)));
-    *rows = sql_failed(&tx.sql) ? 0 : (uint32_t)t->view->total(t, &tx);
+    struct store_tx inner = table_begin(t);
+    *rows = sql_failed(&tx.sql) ? 0 : (uint32_t)t->view->total(t, &inner);
+    store_end(&inner);
     const enum ec ec = store_end(&tx);
     if (ec)
         TALLOC_FREE(t);

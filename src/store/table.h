@@ -90,6 +90,7 @@ struct store_table {
     const struct table_view *view;
     uint64_t fid;
     unsigned flags;
+    bool in_search;                              /* the rows are the results of a search folder */
     struct store_message *message;               /* attachments */
     uint32_t *columns, column_count;
     struct SortOrder *order;                     /* NULL: none set */
@@ -122,7 +123,8 @@ enum ec folder_table(struct store_table **, TALLOC_CTX *owner, struct store *, u
                      unsigned flags, uint32_t *rows);
 
 /* ---- views ---- */
-const struct index_order *index_for(const struct SortOrder *, uint32_t count, bool *descending);       /* NULL: none */
+const struct index_order *index_for(const struct SortOrder *, uint32_t count, bool in_search,
+                                    bool *descending);         /* NULL: none */
 void index_scan(struct store_table *, struct store_tx *, row_taker *, void *arg);        /* by delivery time */
 void list_ready(struct store_table *, struct store_tx *);
 void list_passed(struct store_table *, uint64_t position);               /* the change there is of no concern */

@@ -107,15 +107,24 @@ bool changes_move_later(const struct store_table *t, const struct store_change *
 
 /* ---- the event ---- */
 
-static void fill(TALLOC_CTX *arena, const struct store_table *t, const struct table_row *row,
-                 const struct row_key *after, struct table_event *out)
+static const char home_sql[] = "SELECT fid FROM message WHERE mb = $1 AND mid = $2";
+
+/* The folder that a row's message lies in: of a search folder's rows not the folder of the table. */
+static uint64_t home_of(const struct store_table *t, struct store_tx *tx, uint64_t mid)
+{
+    return !t->in_search ? t->fid
+                         : (uint64_t)sql_int_or(&tx->sql, 0, home_sql, BIND(B_INT(t->st->mb), B_INT((int64_t)mid)));
+}
+
+static void fill(TALLOC_CTX *arena, const struct store_table *t, struct store_tx *tx, const struct store_change *c,
+                 const struct table_row *row, const struct row_key *after, struct table_event *out)
 {
     const bool messages = t->kind == &contents_kind;
-    out->fid = messages ? store_id(t->fid) : store_id(row->key.id);
+    out->fid = !messages ? store_id(row->key.id) : c->in_search ? c->parent : store_id(t->fid);
     out->mid = messages ? store_id(row->key.id) : 0;
     out->instance = messages ? row->key.instance : 0;
     if (after->id) {
-        out->after_fid = messages ? store_id(t->fid) : store_id(after->id);
+        out->after_fid = store_id(messages ? home_of(t, tx, after->id) : after->id);
         out->after_mid = messages ? store_id(after->id) : 0;
         out->after_instance = messages ? after->instance : 0;
     }
@@ -146,7 +155,7 @@ bool store_table_event(TALLOC_CTX *arena, struct store_table *t, const struct st
     if (out->type && !t->column_count)
         out->type = TABLE_CHANGED;
     if (out->type && out->type != TABLE_CHANGED)
-        fill(arena, t, &row, &after, out);
+        fill(arena, t, &tx, change, &row, &after, out);
     if (store_end(&tx))
         *out = (struct table_event){ .type = TABLE_CHANGED };
     return out->type != TABLE_UNCHANGED;

@@ -12,34 +12,46 @@ struct index_order {
     const char *rows[DIRECTIONS], *keys[DIRECTIONS], *count[DIRECTIONS];
 };
 
-/* message_page and message_sent in schema.c */
+/* message_page and message_sent in schema.c; of a search folder result_page and result_sent, which lead to messages. */
 /* clang-format off */
-#define WHERE(column, op) \
-    " FROM message WHERE mb = $1 AND fid = $2 AND associated = $3 AND deleted IS NULL AND (" column ", mid) " op " ($4, $5)"
-#define SORTED(column, way) " ORDER BY " column " " way ", mid " way
-#define ROWS(column, op, way) \
-    "SELECT " column ", " MESSAGE_COLUMNS WHERE(column, op) SORTED(column, way) " LIMIT $6"
-#define KEYS(column, op, way) "SELECT " column ", mid" WHERE(column, op) SORTED(column, way) " LIMIT $6 OFFSET $7"
-#define COUNT(column, op) "SELECT COUNT(*)" WHERE(column, op)
-#define ORDER(tag, column) { \
-    tag, offsetof(struct message_row, column), \
-    { ROWS(#column, ">=", "ASC"), ROWS(#column, "<", "DESC"), ROWS(#column, "<=", "DESC"), ROWS(#column, ">", "ASC") }, \
-    { KEYS(#column, ">=", "ASC"), KEYS(#column, "<", "DESC"), KEYS(#column, "<=", "DESC"), KEYS(#column, ">", "ASC") }, \
-    { COUNT(#column, ">="), COUNT(#column, "<"), COUNT(#column, "<="), COUNT(#column, ">") }, \
+#define IN_FOLDER(key, op) \
+    " FROM message WHERE mb = $1 AND fid = $2 AND associated = $3 AND deleted IS NULL AND " key " " op " ($4, $5)"
+#define IN_SEARCH(key, op) \
+    " FROM result r WHERE r.mb = $1 AND search = $2 AND $3 = 0 AND " key " " op " ($4, $5)"
+#define TO_MESSAGES(key, op) \
+    " FROM result r JOIN message m ON m.mb = $1 AND m.mid = r.message" \
+    " WHERE r.mb = $1 AND search = $2 AND $3 = 0 AND " key " " op " ($4, $5)"
+#define ROWS(where, column, id, op, way) \
+    "SELECT " column ", " MESSAGE_COLUMNS where("(" column ", " id ")", op) \
+    " ORDER BY " column " " way ", " id " " way " LIMIT $6"
+#define KEYS(where, column, id, op, way) \
+    "SELECT " column ", " id where("(" column ", " id ")", op) \
+    " ORDER BY " column " " way ", " id " " way " LIMIT $6 OFFSET $7"
+#define COUNT(where, column, id, op) "SELECT COUNT(*)" where("(" column ", " id ")", op)
+#define ORDER(tag, member, rows, keys, column, id) { \
+    tag, offsetof(struct message_row, member), \
+    { ROWS(rows, column, id, ">=", "ASC"), ROWS(rows, column, id, "<", "DESC"), \
+      ROWS(rows, column, id, "<=", "DESC"), ROWS(rows, column, id, ">", "ASC") }, \
+    { KEYS(keys, column, id, ">=", "ASC"), KEYS(keys, column, id, "<", "DESC"), \
+      KEYS(keys, column, id, "<=", "DESC"), KEYS(keys, column, id, ">", "ASC") }, \
+    { COUNT(keys, column, id, ">="), COUNT(keys, column, id, "<"), \
+      COUNT(keys, column, id, "<="), COUNT(keys, column, id, ">") }, \
 }
+
+static const struct index_order orders[][2] = { /* of a folder, of a search folder */
+    { ORDER(PidTagMessageDeliveryTime, delivery_time, IN_FOLDER, IN_FOLDER, "delivery_time", "mid"),
+      ORDER(PidTagMessageDeliveryTime, delivery_time, TO_MESSAGES, IN_SEARCH, "delivered", "message") },
+    { ORDER(PidTagClientSubmitTime, submit_time, IN_FOLDER, IN_FOLDER, "submit_time", "mid"),
+      ORDER(PidTagClientSubmitTime, submit_time, TO_MESSAGES, IN_SEARCH, "sent", "message") },
+};
 /* clang-format on */
 
-static const struct index_order orders[] = {
-    ORDER(PidTagMessageDeliveryTime, delivery_time),
-    ORDER(PidTagClientSubmitTime, submit_time),
-};
-
-const struct index_order *index_for(const struct SortOrder *order, uint32_t count, bool *descending)
+const struct index_order *index_for(const struct SortOrder *order, uint32_t count, bool in_search, bool *descending)
 {
     for (size_t i = 0; count == 1 && i < COUNTOF(orders); i++)
-        if (orders[i].tag == order[0].PropertyTag) {
+        if (orders[i][0].tag == order[0].PropertyTag) {
             *descending = order[0].Order == SORT_DESCENDING;
-            return &orders[i];
+            return &orders[i][in_search];
         }
     return NULL;
 }
@@ -130,7 +142,12 @@ static struct place index_walk(struct store_table *t, struct store_tx *tx, const
 /* The rows say that they are of another table. */
 void index_scan(struct store_table *t, struct store_tx *tx, row_taker *take, void *arg)
 {
-    struct store_table plain = { .st = t->st, .kind = t->kind, .fid = t->fid, .flags = t->flags, .index = &orders[0] };
+    struct store_table plain = { .st = t->st,
+                                 .kind = t->kind,
+                                 .fid = t->fid,
+                                 .flags = t->flags,
+                                 .in_search = t->in_search,
+                                 .index = &orders[0][t->in_search] };
     index_walk(&plain, tx, &(struct place){ .at = AT_START }, true, UINT32_MAX, take, arg);
 }
 

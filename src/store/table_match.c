@@ -2,17 +2,29 @@
 /* Whether a row satisfies a restriction; its properties, recipients and attachments are read when they are asked for. */
 #include "store/table.h"
 
+/* A restriction asks for the same long text many times. */
+struct asked {
+    const struct asked *next;
+    uint32_t tag;
+    struct prop prop;
+};
 struct match {
     TALLOC_CTX *arena;
     const struct table_row *row;
+    const struct asked *asked;
 };
 
 static const struct prop *match_find(void *arg, uint32_t tag)
 {
-    const struct match *match = arg;
-    struct prop *p = talloc(match->arena, struct prop);
-    row_prop(match->arena, match->row, tag, MATCH_LIMIT, true, p);
-    return p;
+    struct match *match = arg;
+    for (const struct asked *a = match->asked; a; a = a->next)
+        if (a->tag == tag)
+            return &a->prop;
+    struct asked *now = talloc(match->arena, struct asked);
+    *now = (struct asked){ .next = match->asked, .tag = tag };
+    row_prop(match->arena, match->row, tag, MATCH_LIMIT, true, &now->prop);
+    match->asked = now;
+    return &now->prop;
 }
 
 static const char recipients_sql[] = "SELECT recipients FROM message WHERE mb = $1 AND id = $2";
@@ -49,7 +61,7 @@ bool row_matches(const struct table_row *row, const struct restriction *restrict
 {
     if (!restriction)
         return true;
-    struct match match = { talloc_new(NULL), row };
+    struct match match = { talloc_new(NULL), row, NULL };
     const bool messages = row->table->kind == &contents_kind;
     const struct restriction_subject subject = { match_find, messages ? match_sub : NULL, &match, row->table->lcid };
     const bool matches = restriction_match(restriction, &subject);

@@ -93,10 +93,14 @@ static void messages_scan(struct store_table *t, struct store_tx *tx, row_taker 
         index_scan(t, tx, take, arg);
 }
 
+static const char in_search_sql[] = "SELECT 1 FROM result WHERE mb = $1 AND search = $2 AND message = $3";
+
 static bool message_belongs(struct store_table *t, struct store_tx *tx, struct table_row *row)
 {
-    (void)tx;
     const struct message_row *m = &row->message;
+    if (t->in_search)
+        return sql_int_or(&tx->sql, 0, in_search_sql,
+                          BIND(B_INT(t->st->mb), B_INT((int64_t)t->fid), B_INT((int64_t)m->mid)));
     return m->fid == t->fid && m->associated == ((t->flags & TABLE_ASSOCIATED) != 0) &&
            m->deleted == ((t->flags & TABLE_SOFT_DELETES) != 0);
 }

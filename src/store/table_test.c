@@ -76,35 +76,6 @@ static struct restriction equals(const struct prop value)
     return (struct restriction){ .type = RES_PROPERTY, .relop = RELOP_EQ, .tag = value.tag, .value = value };
 }
 
-/* Rows as a delivery writes them, but many at once. */
-static const char fill_sql[] =
-    "INSERT INTO message(mb, id, mid, fid, associated, cn, is_read, delivery_time, submit_time, modified, created, "
-    "committed,"
-    "  size, flags, status, importance, sensitivity, has_attach, attach_next, class, prefix, subject, sender, "
-    "display_to,"
-    "  display_cc, display_bcc, props, recipients)"
-    " WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < $3)"
-    " SELECT $1, $4 + i, $4 + i, $2, 0, $4 + i, 0, i * 600000000, i, 1, 1, 1, 100, 0, 0, 1, 0, 0, 0, 'IPM.Note', '', "
-    "'', '',"
-    "  '', '', '', $5, $6 FROM n";
-static const char filled_sql[] =
-    "UPDATE folder SET total = total + $3, unread = unread + $3 WHERE mb = $1 AND fid = $2";
-
-static uint64_t full_folder(struct store_fixture *f, const char *name, uint32_t messages)
-{
-    const uint64_t fid = fixture_folder(f, INBOX, name);
-    const struct prop props[] = { P_STR(PidTagNormalizedSubject, "filled"), P_I32(PidTagImportance, 1) };
-    struct blob bag = bag_of(f->arena, props, 2);
-    struct store_tx tx = store_begin(f->store);
-    const struct sql_value mb = B_INT(f->store->mb), folder = B_INT((int64_t)store_counter(fid)),
-                           count = B_INT(messages);
-    const uint64_t first = take_counters(&tx, messages + 1);
-    sql_exec(&tx.sql, fill_sql, BIND(mb, folder, count, B_INT((int64_t)first), B_BLOB(bag), B_BYTES("", 0)));
-    sql_exec(&tx.sql, filled_sql, BIND(mb, folder, count));
-    OK(store_end(&tx));
-    return fid;
-}
-
 /* ---- reading ---- */
 
 struct read {
@@ -701,7 +672,7 @@ static void a_row_is_found_at_once_by_what_identifies_it(void **state)
     struct store_fixture *f = *state;
     static const uint32_t tags[] = { PidTagMid,     PidTagInstID,    PidTagInstanceKey,
                                      PidTagEntryId, PidTagRecordKey, PidTagSourceKey };
-    struct store_table *t = contents(f, full_folder(f, "full", 2000), 0);
+    struct store_table *t = contents(f, fixture_full_folder(f, "full", 2000), 0);
     for (size_t way = 0; way < COUNTOF(ways); way++) {
         ways[way](t);
         OK(store_table_columns(t, tags, COUNTOF(tags)));
@@ -1109,7 +1080,7 @@ static void a_row_that_a_restriction_lets_in_is_added(void **state)
 static void so_many_changes_at_once_are_one(void **state)
 {
     struct store_fixture *f = *state;
-    const uint64_t fid = full_folder(f, "full", 1500);
+    const uint64_t fid = fixture_full_folder(f, "full", 1500);
     bool partial;
     struct store_table *t = contents(f, fid, 0);
     columns(t, PidTagSubject);
@@ -1205,7 +1176,7 @@ static void the_first_page_costs_the_same_in_a_big_folder(void **state)
     struct store_fixture *f = *state;
     const uint32_t sizes[] = { 1000, big() };
     for (size_t i = 0; i < COUNTOF(sizes); i++) {
-        const uint64_t fid = full_folder(f, talloc_asprintf(f->arena, "%u", sizes[i]), sizes[i]);
+        const uint64_t fid = fixture_full_folder(f, talloc_asprintf(f->arena, "%u", sizes[i]), sizes[i]);
         const uint64_t was = sql_statements_of(f->store->db);
         struct store_table *t = contents(f, fid, 0);
         assert_int_equal(sql_statements_of(f->store->db) - was, 2);
@@ -1227,7 +1198,7 @@ static void a_page_of_a_sorted_list_is_one_statement(void **state)
 {
     struct store_fixture *f = *state;
     const uint32_t size = big();
-    struct store_table *t = contents(f, full_folder(f, "big", size), 0);
+    struct store_table *t = contents(f, fixture_full_folder(f, "big", size), 0);
     columns(t, PidTagMid);
     sort_by(t, PidTagImportance, 0);
     assert_string_equal(position(f, t), talloc_asprintf(f->arena, "0/%u", size));
