@@ -53,6 +53,17 @@ static enum ec logon_mailbox(struct rop_call *call, const char *essdn, const str
     return own ? ecNone : ecAccessDenied;
 }
 
+/* [MS-OXWOOF] 2.2.4.1; a mailbox that cannot be asked is answered as if its owner were there. */
+static bool is_out_of_office(TALLOC_CTX *arena, struct store *store)
+{
+    const uint32_t tag = PidTagOutOfOfficeState;
+    struct prop state;
+    store_lock(store);
+    const enum ec ec = store_get_props(arena, store, &tag, 1, STORE_VALUE_LIMIT, &state);
+    store_unlock(store);
+    return !ec && state.tag == tag && state.b;
+}
+
 /* [MS-OXCSTOR] 3.2.5.1.  There are no public folders yet, so a public logon finds nobody. */
 enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, struct RopLogonResponse *response)
 {
@@ -75,7 +86,8 @@ enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, 
     *response = (struct RopLogonResponse){
         .LogonFlags = request->LogonFlags & LOGON_PRIVATE,
         .FolderIds = *folder_ids(call->arena),
-        .ResponseFlags = RESPONSE_RESERVED | (logon->owner ? RESPONSE_OWNER | RESPONSE_SEND_AS : 0),
+        .ResponseFlags = RESPONSE_RESERVED | (logon->owner ? RESPONSE_OWNER | RESPONSE_SEND_AS : 0) |
+                         (is_out_of_office(call->arena, logon->store) ? RESPONSE_OOF : 0),
         .MailboxGuid = store_mailbox_guid(logon->store),
         .ReplId = STORE_REPLICA_ID,
         .ReplGuid = store_replica_guid(logon->store),

@@ -12,13 +12,15 @@ struct pending {
     unsigned depth;
 };
 
-static struct store_tx begin(struct store *st, bool write)
+enum kind { READ, WRITE, SAVEPOINT };
+
+static struct store_tx begin(struct store *st, enum kind kind)
 {
     struct store_tx tx = { .st = st, .now = filetime_now() };
     tx.sql.ec = store_connect(st);
     if (tx.sql.ec)
         return tx;
-    tx.sql = write ? sql_begin(st->db) : sql_read(st->db);
+    tx.sql = kind == READ ? sql_read(st->db) : kind == WRITE ? sql_begin(st->db) : sql_savepoint(st->db);
     if (!st->pending)
         st->pending = talloc_zero(st, struct pending);
     tx.outermost = st->pending->depth++ == 0;
@@ -28,12 +30,12 @@ static struct store_tx begin(struct store *st, bool write)
 
 struct store_tx store_begin(struct store *st)
 {
-    return begin(st, true);
+    return begin(st, WRITE);
 }
 
 struct store_tx store_read(struct store *st)
 {
-    return begin(st, false);
+    return begin(st, READ);
 }
 
 struct store_batch {
@@ -43,7 +45,7 @@ struct store_batch {
 struct store_batch *store_batch_begin(TALLOC_CTX *arena, struct store *st)
 {
     struct store_batch *batch = talloc(arena, struct store_batch);
-    batch->tx = store_begin(st);
+    batch->tx = begin(st, SAVEPOINT);
     return batch;
 }
 

@@ -340,7 +340,7 @@ enum ec store_rule_sender(struct store *, const struct store_rule *, const char 
 /* An open message, with its recipients and attachments, as it is in memory. */
 bool store_message_matches(struct store_message *, const struct restriction *);
 
-/* Several calls as one transaction, announced together; what fails inside must end with the batch. */
+/* Several calls as one transaction, announced together.  One inside another is taken back by itself when it fails. */
 struct store_batch;
 struct store_batch *store_batch_begin(TALLOC_CTX *arena, struct store *);
 enum ec store_batch_end(struct store_batch *, enum ec so_far); /* not ecNone: nothing of it has happened */

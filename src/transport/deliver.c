@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "mime/mbox.h"
-#include "transport/internal.h"
+#include "transport/rule.h"
 
 struct mime_person person_of_account(const struct account *a)
 {
@@ -22,6 +22,8 @@ struct mime_context mime_context_of(struct transport *t)
 {
     return (struct mime_context){ .resolve = resolve, .arg = t };
 }
+
+enum { SUPPRESS_RECEIPT = 0x01 };
 
 /* ---- what the recipient's copy says about its delivery: [MS-OXOMSG] 2.2.1.21 and on ---- */
 
@@ -57,7 +59,8 @@ static struct letter *copy_for(TALLOC_CTX *arena, struct transport *t, const str
     struct letter *copy = letter_share(arena, from);
     const struct mime_person receiver = person_of_account(to);
     mime_set_person(&copy->props, ROLE_RECEIVED_BY, &receiver);
-    mime_set_person(&copy->props, ROLE_RECEIVED_REPRESENTING, &receiver);
+    if (!letter_u32(&from->props, PidTagDelegatedByRule, 0)) /* MS-OXORULE_R540 */
+        mime_set_person(&copy->props, ROLE_RECEIVED_REPRESENTING, &receiver);
     letter_set(&copy->props, P_TIME(PidTagMessageDeliveryTime, d->time ? d->time : filetime_now()));
     if (d->id)
         letter_set(&copy->props, P_BIN(PidTagMessageSubmissionId, BLOB_OF(d->id, strlen(d->id))));
@@ -86,53 +89,174 @@ static bool has_message(struct store_table *table, TALLOC_CTX *arena, const stru
 }
 
 /* A crash came between the delivery and its note in the queue? */
-static bool is_there_already(struct store *st, TALLOC_CTX *arena, const char *class, const struct delivery *d)
+static bool is_in(struct store *st, TALLOC_CTX *arena, uint64_t fid, const struct delivery *d)
 {
     struct store_table *table;
-    const char *explicit_class;
-    uint64_t fid;
     uint32_t rows;
-    if (store_receive_folder(arena, st, class, &fid, &explicit_class) ||
-        store_contents_table(&table, arena, st, fid, 0, &rows))
+    if (store_contents_table(&table, arena, st, fid, 0, &rows))
         return false;
     const bool found = has_message(table, arena, d);
     talloc_free(table);
     return found;
 }
 
-static enum ec deliver_locked(struct store *st, TALLOC_CTX *arena, const struct letter *copy, const struct delivery *d)
+static bool is_there_already(const struct rule_run *run)
 {
-    const char *class = letter_text(&copy->props, PidTagMessageClass);
-    struct store_message *message;
-    if (d->only_once && is_there_already(st, arena, class ? class : "IPM.Note", d))
-        return ecNone;
-    enum ec ec = store_message_new(&message, arena, st, STORE_FID(SPECIAL_INBOX), false);
+    for (uint32_t i = 0; run->how->only_once && i < run->place_count; i++)
+        if (is_in(run->st, run->arena, run->places[i].fid, run->how))
+            return true;
+    return false;
+}
+
+/* What goes out for a message, while its own mailbox is locked. */
+struct mail_out {
+    struct submission *submissions[RULE_LETTERS_MAX];
+    uint32_t count;
+};
+
+/* A new message with what the rules have changed of it so far. */
+static enum ec new_message(const struct rule_run *run, struct store_message **out)
+{
+    enum ec results[1], ec = store_message_new(out, run->arena, run->st, STORE_FID(SPECIAL_INBOX), false);
+    bool changed;
     if (ec)
         return ec;
-    store_message_flags(message, d->from_outside ? mfInternet : 0, mfUnsent);
-    ec = letter_save(copy, message);
-    if (!ec)
-        ec = store_message_deliver(message, 0, NULL);
-    talloc_free(message);
+    store_message_flags(*out, run->how->from_outside ? mfInternet : 0, mfUnsent);
+    ec = letter_save(run->letter, *out);
+    for (uint32_t i = 0; i < run->tag_count && !ec; i++)
+        ec = store_message_set(*out, &run->tags[i], 1, results);
+    if (run->read && !ec)
+        ec = store_message_set_read(*out, SUPPRESS_RECEIPT, &changed);
     return ec;
+}
+
+/* Each place gets a message of its own, announced as new mail. */
+static enum ec put_in_place(struct rule_run *run, uint64_t fid, uint64_t *mid)
+{
+    struct store_message *message = NULL;
+    enum ec result;
+    struct store_batch *batch = store_batch_begin(run->arena, run->st);
+    enum ec ec = new_message(run, &message);
+    if (!ec && run->deferred_count)
+        ec = store_message_set(message, &P_BOOL(PidTagHasDeferredActionMessages, true), 1, &result);
+    if (!ec)
+        ec = store_message_deliver(message, fid, mid);
+    talloc_free(message);
+    return store_batch_end(batch, ec);
+}
+
+/* Where a rule's folder cannot take it, the message stays in the one that it came to. */
+static enum ec put_in_places(struct rule_run *run, uint64_t home, uint64_t *fid, uint64_t *mid)
+{
+    bool lost = false;
+    enum ec ec = ecNone;
+    for (uint32_t i = 0; i < run->place_count && !ec; i++) {
+        const struct rule_place *place = &run->places[i];
+        uint64_t made;
+        ec = put_in_place(run, place->fid, &made);
+        if (!ec && !*mid) {
+            *fid = place->fid;
+            *mid = made;
+        }
+        if (ec && place->rule) {
+            rule_failed(run, place->rule, place->action, ec == ecQuotaExceeded ? RULE_ERROR_QUOTA : RULE_ERROR_MOVE);
+            lost = true;
+            ec = ecNone;
+        }
+    }
+    if (!ec && lost && !*mid) {
+        *fid = home;
+        ec = put_in_place(run, home, mid);
+    }
+    return ec;
+}
+
+/* In the queue before the mailbox's own commit: what is done twice after a crash is better than what is not done. */
+static enum ec queue_letters(struct rule_run *run, TALLOC_CTX *owner, struct mail_out *out)
+{
+    enum ec ec = ecNone;
+    for (uint32_t i = 0; i < run->letter_count && !ec; i++) {
+        const struct rule_letter *letter = &run->letters[i];
+        const struct post_item item = { .id = letter->id,
+                                        .sender = letter->automatic ? (struct guid){ { 0 } } : run->owner->mailbox_guid,
+                                        .letter = letter->letter,
+                                        .first = letter->first,
+                                        .as_it_is = letter->as_it_is };
+        ec = post_letter(owner, run->transport, &item, &out->submissions[out->count]);
+        out->count += !ec;
+        if (ec == ecDuplicateName || ec == ecInvalidRecips)
+            ec = ecNone;
+    }
+    return ec;
+}
+
+static enum ec carry_out_rules(struct rule_run *run, TALLOC_CTX *owner, uint64_t home, struct mail_out *out)
+{
+    uint64_t fid = 0, mid = 0;
+    enum ec ec = queue_letters(run, owner, out);
+    if (!ec)
+        ec = put_in_places(run, home, &fid, &mid);
+    if (!ec && mid)
+        ec = rule_write_deferred(run, fid, mid);
+    return ec ? ec : rule_write_failures(run, fid, mid);
+}
+
+static enum ec deliver_locked(struct rule_run *run, TALLOC_CTX *owner, struct mail_out *out)
+{
+    const char *class = letter_text(&run->letter->props, PidTagMessageClass), *explicit_class;
+    uint64_t home;
+    struct store_batch *batch = store_batch_begin(run->arena, run->st);
+    enum ec ec = store_receive_folder(run->arena, run->st, class ? class : "IPM.Note", &home, &explicit_class);
+    if (ec == ecInvalidParam) { /* a class that is none */
+        home = STORE_FID(SPECIAL_INBOX);
+        ec = ecNone;
+    }
+    if (!ec)
+        ec = new_message(run, &run->message);
+    if (!ec && run->how->without_rules)
+        run->places[run->place_count++] = (struct rule_place){ home, NULL, NULL };
+    else if (!ec)
+        rules_run(run, home);
+    if (!ec && !is_there_already(run))
+        ec = carry_out_rules(run, owner, home, out);
+    return store_batch_end(batch, ec);
+}
+
+/* Its own mailbox is unlocked. */
+static void send_out(struct transport *t, struct mail_out *out, bool was_delivered)
+{
+    for (uint32_t i = 0; i < out->count; i++)
+        if (was_delivered) {
+            post_carry_out(t, out->submissions[i]);
+        } else {
+            queue_remove(t->queue, out->submissions[i]);
+            queue_release(t->queue, out->submissions[i]->id);
+        }
 }
 
 enum ec deliver(struct transport *t, const struct account *to, const struct letter *letter, const struct delivery *d)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     struct store *st;
-    const struct letter *copy = copy_for(arena, t, letter, to, d);
-    enum ec ec = store_get(t->config.stores, to->store_url, to->mailbox_guid, &st);
+    struct mail_out out = { .count = 0 };
+    enum ec ec = store_get(t->config.stores, to->store_url, to->mailbox_guid, &st), refused = ecNone;
     if (!ec) {
+        struct rule_run *run = talloc_zero(arena, struct rule_run);
+        *run = (struct rule_run){
+            .transport = t, .arena = arena, .st = st, .owner = to, .how = d, .letter = copy_for(arena, t, letter, to, d)
+        };
         store_lock(st);
-        ec = deliver_locked(st, arena, copy, d);
+        ec = deliver_locked(run, arena, &out);
+        TALLOC_FREE(run->message);
         store_unlock(st);
         store_put(st);
+        refused = run->refused;
+        send_out(t, &out, !ec);
     }
     if (ec)
         log_line(LOG_WARNING, "transport", "%s: a message could not be delivered: %s", to->primary_smtp, ec_text(ec));
     talloc_free(arena);
-    return ec;
+    return ec ? ec : refused;
 }
 
 /* ---- mail from outside ---- */
@@ -159,7 +283,7 @@ void transport_deliver(struct transport *t, struct blob rfc5322, const char *sen
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     const struct mime_context context = mime_context_of(t);
-    const struct delivery how = { .from_outside = true };
+    const struct delivery how = { .from_outside = true, .envelope = sender };
     struct letter *letter;
     size_t first;
     const enum ec ec = mime_read(arena, rfc5322, &context, &letter);
@@ -174,7 +298,7 @@ static enum ec import_one(struct transport *t, const struct account *to, struct 
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     const uint64_t date = mime_date(rfc5322);
-    const struct delivery how = { .from_outside = true, .time = date };
+    const struct delivery how = { .from_outside = true, .time = date, .without_rules = true };
     struct mime_context context = mime_context_of(t);
     struct letter *letter;
     context.received = date;

@@ -33,6 +33,8 @@ struct delivery {
     const char *id;                              /* PidTagMessageSubmissionId; NULL: none */
     uint64_t time;                               /* FILETIME; 0: now */
     bool from_outside;                           /* mfInternet */
+    const char *envelope;                        /* who has sent it from outside, "" nobody; NULL: not known, or from within */
+    bool without_rules;                          /* it was delivered long ago, somewhere else */
     bool only_once;                              /* look first whether a message with this id is there */
     uint64_t since;                              /* it would not have been delivered before */
 };
@@ -41,6 +43,8 @@ struct mime_person person_of_account(const struct account *);
 struct mime_context mime_context_of(struct transport *);
 
 /* ---- queue.c: DIR/queue.db ---- */
+
+struct submission;
 
 enum submission_state { SUBMISSION_WAITS = 0, SUBMISSION_DELIVERED = 1, SUBMISSION_FAILED = 2 };
 
@@ -73,6 +77,19 @@ enum ec queue_remove(struct queue *, const struct submission *);
 void queue_release(struct queue *, struct guid id);
 /* The oldest one that is not under way, behind `after`; it is under way then.  ecNotFound: none. */
 enum ec queue_take(TALLOC_CTX *arena, struct queue *, struct guid after, struct submission *out);
+
+/* ---- submit.c ---- */
+
+/* A letter that a rule sends, into the queue.  `sender` hears of whom it does not reach; zeros: nobody does.  A letter
+ * with this id that is there already is ecDuplicateName. */
+struct post_item {
+    struct guid id, sender;
+    struct letter *letter;
+    uint32_t first;                              /* of its recipients that gets it; those before are only named in it */
+    bool as_it_is;                               /* not stamped as a new message */
+};
+enum ec post_letter(TALLOC_CTX *arena, struct transport *, const struct post_item *, struct submission **out);
+void post_carry_out(struct transport *, struct submission *);  /* no mailbox is locked */
 
 /* ---- report.c, retry.c ---- */
 

@@ -350,6 +350,7 @@ static const struct {
     { ecShutoffQuotaExceeded, "452 4.2.2 the mailbox is full" },
     { ecMailboxInTransit, "451 4.3.2 the mailbox is being moved" },
     { ecTooBig, "552 5.3.4 the message is too large" },
+    { ecInvalidRecips, "550 5.7.1 the recipient does not accept this message" }, /* by a rule */
     { ecTooManyRecips, "554 5.5.3 the message has too many recipients" },
     { ecMsgCycle, "554 5.4.6 the message goes round in a loop" },
 };

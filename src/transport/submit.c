@@ -141,6 +141,7 @@ static void stamp(struct transport *t, struct submission *s)
     letter_set(props, P_TIME(PidTagClientSubmitTime, s->created));
     letter_set(props, P_I32(PidTagContentFilterSpamConfidenceLevel, -1));
     letter_unset(props, PidTagTransportMessageHeaders);
+    letter_unset(props, PidTagDelegatedByRule); /* of rules alone */
     if (!letter_text(props, PidTagInternetMessageId))
         letter_set(props, P_STR(PidTagInternetMessageId,
                                 talloc_asprintf(props->owner, "<%s@%s>", guid_text(s->id, guid), t->hostname)));
@@ -347,6 +348,32 @@ enum ec transport_submit(struct transport *t, const struct account *sender, stru
     }
     talloc_free(arena);
     return ec;
+}
+
+/* ---- letters of rules ---- */
+
+enum ec post_letter(TALLOC_CTX *arena, struct transport *t, const struct post_item *item, struct submission **out)
+{
+    struct submission *s = talloc(arena, struct submission);
+    *s = (struct submission){
+        .id = item->id, .sender = item->sender, .created = filetime_now(), .letter = item->letter, .filed = true
+    };
+    s->recipients = talloc_array(arena, struct queued_recipient, item->letter->recipient_count);
+    enum ec ec = ecNone;
+    for (uint32_t i = item->first; i < item->letter->recipient_count && !ec; i++)
+        ec = add_recipient(t, s, i);
+    if (!ec && !item->as_it_is)
+        stamp(t, s);
+    if (!ec)
+        ec = queue_add(t->queue, s);
+    *out = ec ? NULL : s;
+    return ec;
+}
+
+void post_carry_out(struct transport *t, struct submission *s)
+{
+    carry_out(t, s, false);
+    queue_release(t->queue, s->id);
 }
 
 /* ---- after a crash ---- */
