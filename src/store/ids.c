@@ -5,7 +5,7 @@
 #include "wire/entry_id.h"
 #include "wire/guids.h"
 
-enum { COUNTER_BYTES = 6, GID_BYTES = 22, XID_MIN = 17, XID_MAX = 24, RESERVE_MAX = 0x100000 };
+enum { COUNTER_BYTES = 6, RESERVE_MAX = 0x100000 };
 #define COUNTER_LIMIT (INT64_C(1) << 48)
 
 static void put_counter(uint8_t to[COUNTER_BYTES], uint64_t counter)
@@ -56,50 +56,6 @@ uint64_t counter_of_gid(const struct store *st, struct blob gid)
 {
     const size_t guid = sizeof st->replica.bytes;
     return gid.size == GID_BYTES && memcmp(gid.data, st->replica.bytes, guid) == 0 ? get_counter(gid.data + guid) : 0;
-}
-
-/* [MS-OXCFXICS] 2.2.2.3: SizedXids ascend by GUID, one of each.  Damaged lists end where the damage begins. */
-static struct blob next_xid(struct blob *list)
-{
-    const size_t size = list->size ? list->data[0] : 0;
-    if (size < XID_MIN || size > XID_MAX || size >= list->size)
-        return BLOB_OF(NULL, 0);
-    const struct blob xid = BLOB_OF(list->data + 1, size);
-    *list = BLOB_OF(list->data + 1 + size, list->size - 1 - size);
-    return xid;
-}
-
-static void add_xid(struct buf *list, struct blob xid)
-{
-    *buf_grow(list, 1) = (uint8_t)xid.size;
-    buf_add(list, xid.data, xid.size);
-}
-
-static struct blob pcl_merge(TALLOC_CTX *arena, struct blob list, struct blob own)
-{
-    struct buf merged;
-    buf_init(&merged, arena);
-    bool placed = false;
-    for (struct blob xid = next_xid(&list); xid.size; xid = next_xid(&list)) {
-        const int order = placed ? -1 : memcmp(xid.data, own.data, sizeof(struct guid));
-        if (order >= 0) {
-            add_xid(&merged, own);
-            placed = true;
-        }
-        if (order)
-            add_xid(&merged, xid);
-    }
-    if (!placed)
-        add_xid(&merged, own);
-    return buf_blob(&merged);
-}
-
-/* A change that a client made elsewhere has its key and its list; the server's own joins the list by its number. */
-struct blob pcl_of(TALLOC_CTX *arena, const struct store *st, struct blob others, struct blob change_key, uint64_t cn)
-{
-    if (change_key.size < XID_MIN)
-        return pcl_merge(arena, others, gid_of(arena, st->replica, cn));
-    return pcl_merge(arena, others, change_key);
 }
 
 /* ---- entry ids: [MS-OXCDATA] 2.2.4 ---- */
@@ -274,12 +230,62 @@ uint64_t take_counters(struct store_tx *tx, uint32_t count)
     return next ? (uint64_t)next - count : 0;
 }
 
+/* ---- ids that clients give to what they make: [MS-OXCFXICS] 3.2.5.9.4.7, 3.2.5.9.4.8 ---- */
+
+static const char reserve_sql[] = "INSERT INTO reserved(mb, low, high) VALUES ($1, $2, $3)";
+static const char is_reserved_sql[] =
+    "SELECT CASE WHEN high >= $2 THEN 1 ELSE 0 END FROM reserved WHERE mb = $1 AND low <= $2 ORDER BY low DESC LIMIT 1";
+
 enum ec store_reserve_ids(struct store *st, uint32_t count, uint64_t *first_id)
 {
     *first_id = 0;
-    if (count > RESERVE_MAX)
+    if (!count || count > RESERVE_MAX)
         return ecInvalidParam;
     struct store_tx tx = store_begin(st);
-    *first_id = store_id(take_counters(&tx, count));
+    const uint64_t first = take_counters(&tx, count);
+    sql_exec(&tx.sql, reserve_sql, BIND(B_INT(st->mb), B_INT((int64_t)first), B_INT((int64_t)(first + count - 1))));
+    *first_id = store_id(first);
     return store_end(&tx);
+}
+
+bool id_is_reserved(struct store_tx *tx, uint64_t counter)
+{
+    return sql_int_or(&tx->sql, 0, is_reserved_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)counter))) != 0;
+}
+
+static const char unused_sql[] = "INSERT INTO unused(mb, fid, low, high) VALUES ($1, $2, $3, $4)"
+                                 " ON CONFLICT (mb, fid, low) DO UPDATE SET high ="
+                                 "  CASE WHEN excluded.high > unused.high THEN excluded.high ELSE unused.high END";
+static const char is_unused_sql[] =
+    "SELECT CASE WHEN EXISTS ("
+    "  SELECT 1 FROM unused WHERE mb = $1 AND fid = $2 AND low <= $3 AND high >= $3) THEN 1 ELSE 0 END";
+
+/* Both ends are of this mailbox, and of one reservation. */
+static bool range_of(struct store_tx *tx, const struct LongTermIdRange *range, uint64_t *low, uint64_t *high)
+{
+    *low = get_counter(range->MinLongTermId.GlobalCounter);
+    *high = get_counter(range->MaxLongTermId.GlobalCounter);
+    return guid_equal(range->MinLongTermId.DatabaseGuid, tx->st->replica) &&
+           guid_equal(range->MaxLongTermId.DatabaseGuid, tx->st->replica) && *low <= *high &&
+           id_is_reserved(tx, *low) && id_is_reserved(tx, *high);
+}
+
+enum ec store_ids_unused(struct store *st, uint64_t fid, const struct LongTermIdRange *ranges, uint32_t count)
+{
+    struct store_tx tx = store_begin(st);
+    for (uint32_t i = 0; i < count && !sql_failed(&tx.sql); i++) {
+        uint64_t low, high;
+        if (!range_of(&tx, &ranges[i], &low, &high))
+            sql_abort(&tx.sql, ecInvalidParam);
+        else
+            sql_exec(
+                &tx.sql, unused_sql,
+                BIND(B_INT(st->mb), B_INT((int64_t)store_counter(fid)), B_INT((int64_t)low), B_INT((int64_t)high)));
+    }
+    return store_end(&tx);
+}
+
+bool id_is_unused(struct store_tx *tx, uint64_t fid, uint64_t counter)
+{
+    return sql_int(&tx->sql, is_unused_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT((int64_t)counter))) != 0;
 }

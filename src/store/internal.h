@@ -168,9 +168,31 @@ const char *recipients_display(TALLOC_CTX *, const struct store_recipient *, uin
 /* ---- ids (ids.c) ---- */
 enum tombstone { TOMBSTONE_MESSAGE = 1, TOMBSTONE_ASSOCIATED = 2, TOMBSTONE_FOLDER = 3 };
 struct blob gid_of(TALLOC_CTX *, struct guid replica, uint64_t counter);                       /* 22 bytes */
+enum { GID_BYTES = 22 };
 uint64_t counter_of_gid(const struct store *, struct blob gid);      /* 0: not an id of this mailbox */
-struct blob pcl_of(TALLOC_CTX *, const struct store *, struct blob others, struct blob change_key, uint64_t cn);
+bool id_is_reserved(struct store_tx *, uint64_t counter);            /* given out to a client */
+bool id_is_unused(struct store_tx *, uint64_t fid, uint64_t counter); /* and never to be seen in this folder */
 struct blob store_entry_id(TALLOC_CTX *, const struct store *);
 struct blob owner_entry_id(TALLOC_CTX *, const struct store *);                                /* address book */
 struct blob folder_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid);
 struct blob message_entry_id(TALLOC_CTX *, const struct store *, uint64_t fid, uint64_t mid);
+
+/* ---- change keys and predecessor change lists (pcl.c) ---- */
+enum pcl_order { PCL_CONFLICT, PCL_NEWER, PCL_OLDER }; /* OLDER: or the same */
+bool xid_is_valid(struct blob);
+bool pcl_is_valid(struct blob);
+struct blob pcl_of_xid(TALLOC_CTX *, struct blob xid);
+struct blob pcl_merge(TALLOC_CTX *, struct blob a, struct blob b);
+enum pcl_order pcl_compare(struct blob a, struct blob b); /* what is `a` to `b`? */
+/* Of an object as its columns have it. */
+struct blob pcl_of(TALLOC_CTX *, const struct store *, struct blob others, struct blob change_key, uint64_t cn);
+
+/* ---- objects by their source keys (import.c) ---- */
+struct found {
+    uint64_t id, fid;   /* id 0: no such object; of a folder, fid is its parent */
+    bool deleted, gone; /* gone: not here, and never again */
+};
+bool import_is_valid(const struct store *, const struct store_import *);
+bool key_is_valid(const struct store *, struct blob source_key);
+struct found message_by_key(struct store_tx *, uint64_t fid, struct blob source_key); /* fid: where it would be new */
+struct found folder_by_key(struct store_tx *, struct blob source_key);

@@ -48,6 +48,9 @@ struct store_message {
     struct store_attachment *around;             /* embedded: the handle it was opened from */
     bool is_new, read_only, embedded;
     bool read_changed, created_given, modified_given;
+    bool replaces;                               /* saving replaces all that is stored: it begins with nothing */
+    struct import *import;                       /* a change that was made elsewhere (import.c), until it is saved */
+    uint64_t imported;                           /* the change number under which it was */
     uint32_t flags_set, flags_cleared;           /* of PidTagMessageFlags, since it was stored */
     uint64_t attached_size;                      /* of all attachments, as stored */
     TALLOC_CTX *texts;                           /* of the row */
@@ -55,6 +58,15 @@ struct store_message {
         int64_t id;
         uint64_t mid, cn;
     } unsure;
+};
+
+/* [MS-OXCMSG] 2.2.1.8 */
+enum { msInConflict = 0x800 };
+
+/* The keys of the change itself stand in the message's row. */
+struct import {
+    bool may_conflict; /* not FailOnConflict */
+    bool in_conflict;  /* what is saved holds versions that are in conflict */
 };
 
 struct store_attachment {
@@ -86,6 +98,13 @@ struct store_message *message_make(TALLOC_CTX *owner, struct store *);
 void message_defaults(struct store_message *);
 enum ec message_load_embedded(struct store_message **, TALLOC_CTX *owner, struct store *, int64_t parent,
                               uint32_t number);
+enum ec message_save_row(struct store_message *); /* as it is, whoever has changed it elsewhere */
+enum ec import_save(struct store_message *);
+struct blob message_change_key(TALLOC_CTX *, const struct store_message *); /* given elsewhere, or its own */
+struct blob message_pcl(TALLOC_CTX *, const struct store_message *);
+/* All of `version` as an attachment of `to`, or what `from` has as one: message_copy.c. */
+enum ec message_attach(struct store_message *to, struct store_message *version);
+enum ec message_attach_again(struct store_message *to, struct store_message *from, const struct attached *);
 struct message_view message_view_of(struct store_message *);
 enum ec message_set_one(struct store_message *, const struct prop *);
 enum ec message_unset_one(struct store_message *, uint32_t tag);
@@ -101,6 +120,8 @@ void streams_detach(struct child **streams);     /* stream.c: their object goes,
 /* ---- rows that go or are copied, in the caller's transaction (message_delete.c, message_move.c) ---- */
 enum message_kinds { MESSAGES_NORMAL = 0, MESSAGES_ASSOCIATED = 1, MESSAGES_BOTH = 2 };
 void message_erase(struct store_tx *, int64_t id);             /* for ever, with all that belongs to it */
+void message_erase_content(struct store_tx *, int64_t id);     /* all that belongs to it, without its row */
+bool message_delete(struct store_tx *, uint64_t fid, uint64_t mid, uint64_t cn, bool hard, struct folder_delta *);
 void messages_erase_all(struct store_tx *, uint64_t fid, enum message_kinds, bool also_deleted);
 void messages_delete_all(struct store_tx *, const struct folder_row *, enum message_kinds, bool hard, uint64_t cn);
 void attachment_erase(struct store_tx *, int64_t id, uint32_t number);
@@ -113,6 +134,8 @@ struct message_brief {
 };
 bool message_brief(struct store_tx *, uint64_t fid, uint64_t mid, struct message_brief *);
 void delta_add(struct folder_delta *, const struct message_brief *, int sign);
+/* Of something that never was here. */
+void tombstone_bury(struct store_tx *, uint64_t fid, uint64_t cn, struct blob source_key, enum tombstone);
 void tombstone_add(struct store_tx *, uint64_t fid, uint64_t cn, uint64_t mid, enum tombstone);
 
 /* ---- folder_delete.c ---- */

@@ -72,8 +72,11 @@ static enum ec copy_embedded(struct store_attachment *to, struct store_message *
         ec = store_embedded_open(&copy, arena, to, MESSAGE_READWRITE, true);
     if (source && !ec)
         ec = copy_message(copy, source);
-    if (source && !ec)
+    if (source && !ec) {
+        copy->row.change_key = blob_copy(copy, source->row.change_key); /* of a version that is in conflict */
+        copy->row.pcl = blob_copy(copy, source->row.pcl);
         ec = store_message_save(copy, false, NULL);
+    }
     talloc_free(arena);
     return ec == ecNotFound ? ecNone : ec; /* an attachment without a message in it */
 }
@@ -117,6 +120,38 @@ static enum ec copy_message(struct store_message *to, struct store_message *from
     if (!ec)
         ec = copy_recipients(to, from);
     return ec ? ec : copy_attachments(to, from);
+}
+
+/* [MS-OXCFXICS] 3.1.5.6.2.1: a version that is in conflict with others keeps what it is known by. */
+enum ec message_attach(struct store_message *to, struct store_message *version)
+{
+    struct store_attachment *a;
+    struct store_message *copy = NULL;
+    uint32_t number;
+    enum ec ec = store_attachment_new(&a, to, to, &number);
+    if (ec)
+        return ec;
+    item_set(&a->item, &P_BOOL(PidTagInConflict, true));
+    ec = store_embedded_open(&copy, a, a, MESSAGE_READWRITE, true);
+    if (!ec)
+        ec = copy_message(copy, version);
+    if (!ec) {
+        copy->row.change_key = message_change_key(copy, version);
+        copy->row.pcl = message_pcl(copy, version);
+        copy->row.modified = version->row.modified;
+        copy->row.created = version->row.created;
+        copy->modified_given = true;
+        ec = store_message_save(copy, false, NULL);
+    }
+    if (!ec)
+        ec = store_attachment_save(a);
+    talloc_free(a);
+    return ec;
+}
+
+enum ec message_attach_again(struct store_message *to, struct store_message *from, const struct attached *a)
+{
+    return copy_attachment(to, from, a);
 }
 
 /* PidTagSubject stands for the two properties that it is kept as. */

@@ -21,6 +21,21 @@ void message_erase(struct store_tx *tx, int64_t id)
         sql_exec(&tx->sql, erase_one_sql[i], BIND(B_INT(tx->st->mb), B_INT(id)));
 }
 
+#define INSIDE "SELECT id FROM message WHERE mb = $1 AND parent = $2"
+static const char *const erase_content_sql[] = {
+    "DELETE FROM value WHERE mb = $1 AND id = $2",
+    "DELETE FROM attachment WHERE mb = $1 AND id = $2",
+    TREE(INSIDE) "DELETE FROM value WHERE mb = $1 AND id IN (SELECT id FROM tree)",
+    TREE(INSIDE) "DELETE FROM attachment WHERE mb = $1 AND id IN (SELECT id FROM tree)",
+    TREE(INSIDE) "DELETE FROM message WHERE mb = $1 AND id IN (SELECT id FROM tree)",
+};
+
+void message_erase_content(struct store_tx *tx, int64_t id)
+{
+    for (size_t i = 0; i < COUNTOF(erase_content_sql); i++)
+        sql_exec(&tx->sql, erase_content_sql[i], BIND(B_INT(tx->st->mb), B_INT(id)));
+}
+
 /* All of a folder: $3 of these kinds (0 normal, 1 associated, 2 both), $4 also those that are deleted softly. */
 #define OF_FOLDER                                                                                                      \
     "SELECT id FROM message WHERE mb = $1 AND fid = $2 AND ($3 = 2 OR associated = $3)"                                \
@@ -81,22 +96,28 @@ void delta_add(struct folder_delta *delta, const struct message_brief *brief, in
     delta->deleted += sign < 0;
 }
 
-static const char tombstone_sql[] = "INSERT INTO tombstone(mb, fid, cn, mid, kind) VALUES ($1, $2, $3, $4, $5)";
+/* Written while the object is still there, since it may have a key that was given elsewhere. */
+static const char tombstone_sql[] =
+    "INSERT INTO tombstone(mb, fid, cn, mid, kind, source_key) VALUES ($1, $2, $3, $4, $5, CASE WHEN $5 = $6"
+    "  THEN (SELECT source_key FROM folder WHERE mb = $1 AND fid = $4)"
+    "  ELSE (SELECT source_key FROM message WHERE mb = $1 AND mid = $4) END)";
 
 void tombstone_add(struct store_tx *tx, uint64_t fid, uint64_t cn, uint64_t mid, enum tombstone kind)
 {
     sql_exec(&tx->sql, tombstone_sql,
-             BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT((int64_t)cn), B_INT((int64_t)mid), B_INT(kind)));
+             BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT((int64_t)cn), B_INT((int64_t)mid), B_INT(kind),
+                  B_INT(TOMBSTONE_FOLDER)));
 }
 
 static const char soft_delete_sql[] = "UPDATE message SET deleted = $3 WHERE mb = $1 AND id = $2";
 
-static bool delete_one(struct store_tx *tx, uint64_t fid, uint64_t mid, uint64_t cn, bool hard,
-                       struct folder_delta *delta)
+bool message_delete(struct store_tx *tx, uint64_t fid, uint64_t mid, uint64_t cn, bool hard, struct folder_delta *delta)
 {
     struct message_brief brief;
     if (!message_brief(tx, fid, mid, &brief) || (brief.deleted && !hard))
         return false;
+    if (!brief.deleted)
+        tombstone_add(tx, fid, cn, mid, brief.associated ? TOMBSTONE_ASSOCIATED : TOMBSTONE_MESSAGE);
     if (hard)
         message_erase(tx, brief.id);
     else
@@ -104,7 +125,6 @@ static bool delete_one(struct store_tx *tx, uint64_t fid, uint64_t mid, uint64_t
     if (brief.deleted)
         return true;
     delta_add(delta, &brief, -1);
-    tombstone_add(tx, fid, cn, mid, brief.associated ? TOMBSTONE_ASSOCIATED : TOMBSTONE_MESSAGE);
     const struct store_change change = { .kind = STORE_DELETED,
                                          .is_message = true,
                                          .associated = brief.associated,
@@ -127,7 +147,7 @@ static void delete_run(void *arg, uint64_t fid, uint32_t first, uint32_t count)
     struct deletion *d = arg;
     struct folder_delta delta = { 0 };
     for (uint32_t i = 0; i < count && !sql_failed(&d->tx.sql); i++)
-        d->partial |= !delete_one(&d->tx, fid, store_counter(d->mids[first + i]), d->cn, d->hard, &delta); /* R1147 */
+        d->partial |= !message_delete(&d->tx, fid, store_counter(d->mids[first + i]), d->cn, d->hard, &delta); /* R1147 */
     if (delta.deleted)
         folder_adjust(&d->tx, fid, &delta);
 }
@@ -172,8 +192,8 @@ static bool announce_all(struct store_tx *tx, uint64_t fid, enum message_kinds k
 }
 
 static const char tombstone_all_sql[] =
-    "INSERT INTO tombstone(mb, fid, cn, mid, kind)"
-    " SELECT mb, fid, $4, mid, CASE WHEN associated = 1 THEN $6 ELSE $5 END FROM message"
+    "INSERT INTO tombstone(mb, fid, cn, mid, kind, source_key)"
+    " SELECT mb, fid, $4, mid, CASE WHEN associated = 1 THEN $6 ELSE $5 END, source_key FROM message"
     "  WHERE mb = $1 AND fid = $2 AND ($3 = 2 OR associated = $3) AND deleted IS NULL";
 static const char soft_delete_all_sql[] =
     "UPDATE message SET deleted = $4 WHERE mb = $1 AND fid = $2 AND ($3 = 2 OR associated = $3) AND deleted IS NULL";

@@ -73,13 +73,13 @@ struct move {
 static void move_rows(struct move *move, const struct message_brief *brief, uint64_t mid, uint64_t new_mid, uint64_t cn)
 {
     struct store_tx *tx = &move->tx;
+    if (!brief->deleted) { /* else it comes back from the deleted ones, where nobody counts it */
+        tombstone_add(tx, move->from, cn, mid, brief->associated ? TOMBSTONE_ASSOCIATED : TOMBSTONE_MESSAGE);
+        delta_add(&move->lost, brief, -1);
+    }
     sql_exec(&tx->sql, move_sql,
              BIND(B_INT(tx->st->mb), B_INT(brief->id), B_INT((int64_t)move->to), B_INT((int64_t)new_mid),
                   B_INT((int64_t)cn), B_INT((int64_t)tx->now)));
-    if (brief->deleted)
-        return; /* it comes back from the deleted ones, where nobody counts it */
-    tombstone_add(tx, move->from, cn, mid, brief->associated ? TOMBSTONE_ASSOCIATED : TOMBSTONE_MESSAGE);
-    delta_add(&move->lost, brief, -1);
 }
 
 static bool move_one(struct move *move, uint64_t mid, uint64_t *new_mid)

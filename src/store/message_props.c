@@ -277,21 +277,6 @@ static enum ec set_modified(struct store_message *m, const struct prop *p)
     return ecNone;
 }
 
-/* What identifies an item and its changes comes with the item that a client has made, and with nothing else. */
-static enum ec set_key(struct store_message *m, const struct prop *p, struct blob *key)
-{
-    if (!m->is_new)
-        return ecComputed;
-    *key = blob_copy(m, p->bin);
-    return ecNone;
-}
-
-/* clang-format off */
-static enum ec set_source_key(struct store_message *m, const struct prop *p) { return set_key(m, p, &m->row.source_key); }
-static enum ec set_change_key(struct store_message *m, const struct prop *p) { return set_key(m, p, &m->row.change_key); }
-static enum ec set_pcl(struct store_message *m, const struct prop *p) { return set_key(m, p, &m->row.pcl); }
-/* clang-format on */
-
 /* One to three letters, a colon and a blank.  Documented with PidTagNormalizedSubject. */
 static size_t prefix_length(const char *subject)
 {
@@ -330,9 +315,6 @@ static const struct {
     { PidTagMessageFlags, set_flags },
     { PidTagCreationTime, set_created },
     { PidTagLastModificationTime, set_modified },
-    { PidTagSourceKey, set_source_key },
-    { PidTagChangeKey, set_change_key },
-    { PidTagPredecessorChangeList, set_pcl },
     { PidTagSubject, set_subject },
 };
 

@@ -151,14 +151,15 @@ static void insert_row(struct store_tx *tx, const struct message_row *r, struct 
                   key_value(r->source_key), B_BLOB(r->props), B_BLOB(recipients)));
 }
 
-/* Whether it is read, and its status, change by themselves and not here.  $31: the change number that it was opened
- * with; another one means that somebody else has saved. */
+/* Whether it is read changes by itself and not here.  $26: the change number that it was opened with; another one means
+ * that somebody else has saved.  $28: the change was made elsewhere, and says what it comes after. */
 static const char message_update_sql[] =
     "UPDATE message SET cn = $3, delivery_time = $4, submit_time = $5, modified = $6, created = $7, committed = $8,"
     "  size = $9, flags = (flags | $10) & ~ $11, importance = $12, sensitivity = $13, has_attach = $14, attach_next = "
     "$15,"
     "  class = $16, prefix = $17, subject = $18, sender = $19, display_to = $20, display_cc = $21, display_bcc = $22,"
-    "  change_key = NULL, props = $23, recipients = $24"
+    "  change_key = $27, pcl = CASE WHEN $28 = 1 THEN $29 ELSE pcl END, status = (status | $30) & ~ $31,"
+    "  props = $23, recipients = $24"
     " WHERE mb = $1 AND id = $2 AND mid = $25 AND cn = $26 AND deleted IS NULL";
 
 static bool update_row(struct store_tx *tx, const struct store_message *m, const struct message_row *r,
@@ -172,7 +173,10 @@ static bool update_row(struct store_tx *tx, const struct store_message *m, const
                          B_INT(r->importance), B_INT(r->sensitivity), B_INT(r->has_attach), B_INT(r->attach_next),
                          B_TEXT(r->class), B_TEXT(r->prefix), B_TEXT(r->subject), B_TEXT(r->sender),
                          B_TEXT(r->display_to), B_TEXT(r->display_cc), B_TEXT(r->display_bcc), B_BLOB(r->props),
-                         B_BLOB(recipients), B_INT((int64_t)m->row.mid), B_INT((int64_t)m->row.cn))) == 1;
+                         B_BLOB(recipients), B_INT((int64_t)m->row.mid), B_INT((int64_t)m->row.cn),
+                         key_value(r->change_key), B_INT(m->import != NULL), key_value(r->pcl),
+                         B_INT(m->import && m->import->in_conflict ? msInConflict : 0),
+                         B_INT(m->import && !m->import->in_conflict ? msInConflict : 0))) == 1;
 }
 
 /* ---- conflicts ---- */
@@ -263,7 +267,7 @@ static void number(struct save *save, const struct store_message *m)
         save->row.mid = reserved && reserved < first ? reserved : first;
         if (save->row.mid == reserved)
             save->row.source_key = BLOB_OF(NULL, 0);
-    } else {
+    } else if (!m->import) {
         save->row.change_key = BLOB_OF(NULL, 0); /* of the last change that was made elsewhere */
     }
     save->cn = save->row.cn = first + m->is_new;
@@ -272,6 +276,8 @@ static void number(struct save *save, const struct store_message *m)
 static void write_all(struct save *save, struct store_message *m)
 {
     fill_columns(save, m);
+    if (m->replaces)
+        message_erase_content(save->tx, save->row.id);
     const uint64_t attached = write_attachments(save, m);
     save->row.props = item_pack(save->arena, save->tx, &m->item, save->row.id, ITEM_OWN, save->cn);
     struct item stored = { 0 };
@@ -340,6 +346,8 @@ static void message_stored(struct store_message *m, const struct save *save)
     if (save->recipients.data != m->packed.data)
         m->packed = blob_copy(m, save->recipients);
     m->is_new = m->attached_changed = m->recipients_changed = m->read_changed = m->modified_given = false;
+    m->replaces = false;
+    TALLOC_FREE(m->import);
     m->flags_set = m->flags_cleared = 0;
 }
 
@@ -465,10 +473,15 @@ enum ec store_message_save(struct store_message *m, bool force, uint64_t *mid)
 {
     if (m->read_only)
         return ecError; /* R1699 */
-    const enum ec ec = m->embedded ? save_embedded(m) : save_top(m, 0, force, false);
+    const enum ec ec = m->embedded ? save_embedded(m) : m->import ? import_save(m) : save_top(m, 0, force, false);
     if (mid)
         *mid = store_message_mid(m);
     return ec;
+}
+
+enum ec message_save_row(struct store_message *m)
+{
+    return save_top(m, 0, false, false);
 }
 
 /* Delivered mail is not read, and not a draft. */

@@ -241,44 +241,6 @@ static void a_save_changes_the_change_number_and_no_other_key(void **state)
     assert_false(fixture_heard(f, STORE_MODIFIED, DRAFTS, 0)->counts_changed);
 }
 
-static void an_item_made_elsewhere_keeps_its_keys(void **state)
-{
-    struct store_fixture *f = *state;
-    uint64_t reserved;
-    struct LongTermId id;
-    uint8_t key[22], foreign[20] = { 0xFE };
-    OK(store_reserve_ids(f->store, 10, &reserved));
-    OK(store_long_term_id(f->store, reserved, &id));
-    memcpy(key, id.DatabaseGuid.bytes, 16);
-    memcpy(key + 16, id.GlobalCounter, 6);
-    struct store_message *m = new_message(f, DRAFTS);
-    OK(fixture_set(m, P_BIN(PidTagSourceKey, BLOB_OF(key, 22))));
-    OK(fixture_set(m, P_BIN(PidTagChangeKey, BLOB_OF(foreign, 20))));
-    assert_int_equal(save(m), reserved);
-    assert_true(blob_equal(fixture_prop(f, m, PidTagSourceKey).bin, BLOB_OF(key, 22)));
-    assert_true(blob_equal(fixture_prop(f, m, PidTagChangeKey).bin, BLOB_OF(foreign, 20)));
-    assert_int_equal(fixture_prop(f, m, PidTagPredecessorChangeList).bin.size, 21);
-    EC(fixture_set(m, P_BIN(PidTagSourceKey, BLOB_OF(foreign, 20))), ecComputed);
-    save(m);
-    assert_int_equal(fixture_prop(f, m, PidTagChangeKey).bin.size, 22);
-    m = new_message(f, DRAFTS);
-    OK(fixture_set(m, P_BIN(PidTagSourceKey, BLOB_OF(foreign, 20))));
-    save(m);
-    assert_true(blob_equal(fixture_prop(f, m, PidTagSourceKey).bin, BLOB_OF(foreign, 20)));
-}
-
-static void an_id_that_is_taken_is_not_given_twice(void **state)
-{
-    struct store_fixture *f = *state;
-    const uint64_t mid = fixture_message(f, DRAFTS, "one");
-    const struct blob key = fixture_prop(f, fixture_open(f, DRAFTS, mid), PidTagSourceKey).bin;
-    struct store_message *m = new_message(f, DRAFTS);
-    OK(fixture_set(m, P_BIN(PidTagSourceKey, key)));
-    EC(store_message_save(m, false, NULL), ecDuplicateName);
-    assert_int_equal(fixture_row(f, DRAFTS).total, 1);
-    assert_string_equal(fixture_log(f), "");
-}
-
 static void a_search_folder_takes_no_messages(void **state)
 {
     struct store_fixture *f = *state;
@@ -939,8 +901,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_message_opened_for_reading_cannot_change),
     cmocka_unit_test(ids_of_nothing_are_not_found),
     cmocka_unit_test(a_save_changes_the_change_number_and_no_other_key),
-    cmocka_unit_test(an_item_made_elsewhere_keeps_its_keys),
-    cmocka_unit_test(an_id_that_is_taken_is_not_given_twice),
     cmocka_unit_test(a_search_folder_takes_no_messages),
     cmocka_unit_test(a_save_that_may_have_happened_is_not_done_twice),
     cmocka_unit_test(values_returned_outlive_the_message),

@@ -151,6 +151,27 @@ enum ec store_set_read_flags(struct store *st, uint64_t fid, const uint64_t *mid
     return store_end(&r.tx);
 }
 
+/* [MS-OXCFXICS] 3.2.5.9.4.6: as if each of them were set by itself; what is not here does not matter. */
+enum ec store_import_read_states(struct store *st, uint64_t fid, const struct store_read_state *states, uint32_t count,
+                                 uint64_t *cn)
+{
+    const uint64_t folder = store_counter(fid);
+    struct folder_delta delta = { 0 };
+    struct store_tx tx = store_begin(st);
+    const uint64_t number = take_counters(&tx, 1);
+    for (uint32_t i = 0; i < count && !sql_failed(&tx.sql); i++) {
+        if (!key_is_valid(st, states[i].source_key))
+            sql_abort(&tx.sql, ecInvalidParam);
+        const struct found found = message_by_key(&tx, folder, states[i].source_key);
+        if (found.id)
+            set_one(&tx, folder, found.id, wish_of(states[i].read ? 0 : rfClearReadFlag), number, &delta.unread);
+    }
+    if (delta.unread)
+        folder_adjust(&tx, folder, &delta);
+    *cn = store_id(number);
+    return store_end(&tx);
+}
+
 /* What is not stored yet changes in memory. */
 enum ec store_message_set_read(struct store_message *m, uint8_t flags, bool *changed)
 {

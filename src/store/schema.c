@@ -60,6 +60,7 @@ static const char tables[] =
     "CREATE UNIQUE INDEX folder_name ON folder(mb, parent, name_key) WHERE deleted IS NULL;"
     "CREATE INDEX folder_parent ON folder(mb, parent, fid);"
     "CREATE INDEX folder_change ON folder(mb, cn);"
+    "CREATE INDEX folder_source ON folder(mb, source_key) WHERE source_key IS NOT NULL;"
 
     "CREATE TABLE message("
     "  mb BIGINT NOT NULL,"
@@ -105,6 +106,7 @@ static const char tables[] =
     "CREATE INDEX message_sent ON message(mb, fid, associated, submit_time, mid, deleted) WHERE deleted IS NULL;"
     "CREATE INDEX message_change ON message(mb, fid, associated, cn, mid);"
     "CREATE UNIQUE INDEX message_mid ON message(mb, mid);"
+    "CREATE INDEX message_source ON message(mb, source_key) WHERE source_key IS NOT NULL;"
     "CREATE INDEX message_read ON message(mb, fid, read_cn, mid) WHERE read_cn IS NOT NULL;"
     "CREATE INDEX message_deleted ON message(mb, fid, deleted) WHERE deleted IS NOT NULL;"
     "CREATE INDEX message_embedded ON message(mb, parent, parent_num) WHERE parent IS NOT NULL;"
@@ -136,8 +138,23 @@ static const char tables[] =
     "  cn BIGINT NOT NULL,"
     "  mid BIGINT NOT NULL,"
     "  kind BIGINT NOT NULL,"
-    "  source_key BYTEA,"
+    "  source_key BYTEA," /* of what was not made here */
     "  PRIMARY KEY (mb, fid, cn, mid)) /*sqlite WITHOUT ROWID*/;"
+    "CREATE INDEX tombstone_mid ON tombstone(mb, mid);"
+    "CREATE INDEX tombstone_source ON tombstone(mb, source_key) WHERE source_key IS NOT NULL;"
+
+    /* Ids that clients may give to what they make, and those of them that they will not use in a folder. */
+    "CREATE TABLE reserved("
+    "  mb BIGINT NOT NULL,"
+    "  low BIGINT NOT NULL,"
+    "  high BIGINT NOT NULL,"
+    "  PRIMARY KEY (mb, low)) /*sqlite WITHOUT ROWID*/;"
+    "CREATE TABLE unused("
+    "  mb BIGINT NOT NULL,"
+    "  fid BIGINT NOT NULL,"
+    "  low BIGINT NOT NULL,"
+    "  high BIGINT NOT NULL,"
+    "  PRIMARY KEY (mb, fid, low)) /*sqlite WITHOUT ROWID*/;"
 
     "CREATE TABLE named("
     "  mb BIGINT NOT NULL,"

@@ -361,3 +361,46 @@ enum ec store_fid_of_entry_id(const struct store *, struct blob, uint64_t *fid);
 enum ec store_mid_of_entry_id(const struct store *, struct blob, uint64_t *fid, uint64_t *mid);
 /* Ids for a client's own items: [MS-OXCFXICS] 3.2.5.9.4.7.  ecInvalidParam: more than a million at once. */
 enum ec store_reserve_ids(struct store *, uint32_t count, uint64_t *first_id);
+/* 3.2.5.9.4.8: those of them that this folder will never see.  ecInvalidParam: they were not given out. */
+enum ec store_ids_unused(struct store *, uint64_t fid, const struct LongTermIdRange *, uint32_t count);
+
+/* ---- what a client has changed in its own replica: [MS-OXCFXICS] 3.2.5.9.4 ----
+ * Objects are named by their source keys (GIDs).  Two versions of an object are compared by their predecessor change
+ * lists (3.1.5.6.1): SYNC_E_IGNORE says that the store knows the change already, or a later one; SYNC_E_OBJECT_DELETED
+ * that the object is gone.  A change number is 0 where the client does not have what the store has now, so that it is
+ * to be downloaded. */
+struct store_import {
+    struct blob source_key, change_key, pcl;
+    uint64_t modified; /* PidTagLastModificationTime */
+};
+enum { IMPORT_ASSOCIATED = 0x10, IMPORT_FAIL_ON_CONFLICT = 0x40 };
+/* An empty message, new or in the place of the one that is there, stored with those keys when it is saved.  A conflict
+ * is resolved then (3.1.5.6.2), or SYNC_E_CONFLICT here already. */
+enum ec store_import_message(struct store_message **, TALLOC_CTX *owner, struct store *, uint64_t fid,
+                             const struct store_import *, unsigned flags);
+uint64_t store_message_imported(const struct store_message *); /* its change number, once it was saved */
+bool store_message_associated(const struct store_message *);
+/* All or none; what is gone already is no error, and what never was will not come. */
+enum ec store_import_deletes(struct store *, uint64_t fid, const struct blob *source_keys, uint32_t count, bool hard);
+/* `as` has the keys at the destination, and the list that the client knew at the source. */
+struct store_import_moved {
+    bool associated, client_is_newer; /* the change is still to come, as an import */
+    uint64_t cn;
+};
+enum ec store_import_move(struct store *, struct blob from_folder, struct blob source_key, uint64_t to,
+                          const struct store_import *as, struct store_import_moved *out);
+struct store_read_state {
+    struct blob source_key;
+    bool read;
+};
+enum ec store_import_read_states(struct store *, uint64_t fid, const struct store_read_state *, uint32_t count,
+                                 uint64_t *cn);
+struct store_import_folder {
+    struct store_import change;
+    struct blob parent; /* source key; empty: `root` */
+    const char *name;
+};
+/* Made, renamed, moved or changed.  SYNC_E_NO_PARENT, SYNC_E_CYCLE_DETECTED, ecDuplicateName. */
+enum ec store_import_folder(struct store *, uint64_t root, const struct store_import_folder *, const struct prop *,
+                            uint32_t count, uint64_t *cn);
+enum ec store_import_folder_deletes(struct store *, const struct blob *source_keys, uint32_t count, bool hard);
