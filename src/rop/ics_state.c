@@ -22,6 +22,7 @@ struct ics_state *ics_state_new(TALLOC_CTX *owner, bool contents)
 struct ics_state *ics_state_copy(TALLOC_CTX *owner, const struct ics_state *from)
 {
     struct ics_state *to = ics_state_new(owner, from->contents);
+    to->collects = from->collects;
     idset_union(to->given, from->given);
     idset_union(to->seen, from->seen);
     idset_union(to->seen_fai, from->seen_fai);
@@ -49,7 +50,8 @@ void ics_state_put(struct fx_out *out, const struct ics_state *state)
         put_set(out, MetaTagCnsetSeenFAI, state->seen_fai);
         put_set(out, MetaTagCnsetRead, state->read);
     }
-    put_set(out, MetaTagIdsetGiven, state->given);
+    if (!state->collects) /* R1885 */
+        put_set(out, MetaTagIdsetGiven, state->given);
     fx_put_marker(out, FX_IncrSyncStateEnd);
 }
 

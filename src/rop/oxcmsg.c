@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* [MS-OXCMSG]: messages, recipients, attachments, read and status flags. */
 #include "rop/handlers.h"
+#include "rop/ics_state.h"
 #include "rop/recipient_row.h"
 
 enum { KEEP_OPEN_READ_ONLY = 0x01, KEEP_OPEN_READ_WRITE = 0x02, FORCE_SAVE = 0x04, SAVE_FLAGS = 0x0F };
@@ -121,6 +122,7 @@ enum ec rop_SaveChangesMessage(struct rop_call *call, const struct RopSaveChange
     const enum ec ec = store_message_save(message, request->SaveFlags & FORCE_SAVE, &response->MessageId);
     if (ec)
         return ec;
+    ics_collect_message(call, call->object);
     if (!(request->SaveFlags & (KEEP_OPEN_READ_WRITE | FORCE_SAVE)))
         store_message_set_mode(message, MESSAGE_READONLY);
     response->InputHandleIndex = call->index;

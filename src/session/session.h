@@ -12,7 +12,6 @@
 #include "store/store.h"
 
 struct fx_download;
-struct ics_collector;
 struct fx_upload;
 struct ics_state;
 struct sessions; /* all sessions of this process, and the pool of stores that they use */
@@ -58,10 +57,10 @@ struct object {
         struct store_stream *stream;
         struct subscription subscription;
         struct fx_download *download; /* these are rop's, and nobody else looks into them */
-        struct ics_collector *collector;
         struct fx_upload *upload;
     };
     struct ics_state *state; /* synchronisation, both ways; rop's too */
+    uint32_t collector;      /* messages: handle of what they are imported by; 0: nothing */
     bool notify;         /* tables: opened without NoNotifications */
     bool view;           /* tables: a row was asked for, [MS-OXCNOTIF] 3.1.4.3 */
     bool stale;          /* tables: a TABLE_CHANGED waits, so single rows tell nothing; the session's lock */
