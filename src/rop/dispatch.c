@@ -156,6 +156,7 @@ static enum ec call_handler(struct rop_call *call, const struct handler *h, cons
     if (!call->store)
         return h->call(call, q->body, response);
     store_lock(call->store);
+    store_charge_to(call->store, session_budget(call->session));
     const enum ec ec = h->call(call, q->body, response);
     store_unlock(call->store);
     return ec;

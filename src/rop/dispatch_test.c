@@ -128,6 +128,126 @@ static void a_session_has_so_many_handles_and_no_more(void **state)
     CODE(RUN(f, OpenFolder, f->logon, .FolderId = STORE_FID(SPECIAL_INBOX)), ecNone);
 }
 
+/* ---- memory ---- */
+
+#define BUDGET ((size_t)1 << 20)
+
+/* A session whose objects may hold a megabyte together. */
+static struct rop_fixture *tight(struct rop_fixture *f)
+{
+    sessions_limit_memory(f->sessions, BUDGET);
+    return rop_second_session(f);
+}
+
+static uint32_t new_message(struct rop_fixture *f)
+{
+    const struct rop_done done =
+        RUN(f, CreateMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_INBOX));
+    CODE(done, ecNone);
+    return done.handle;
+}
+
+static enum ec put_value(struct rop_fixture *f, uint32_t message, uint16_t id, size_t size)
+{
+    const struct prop p = P_BIN((uint32_t)id << 16 | PtypBinary, BLOB_OF(talloc_zero_size(f->arena, size), size));
+    const struct rop_done done = RUN(f, SetProperties, message, .PropertyValueCount = 1, .PropertyValues = &p);
+    CODE(done, ecNone);
+    const struct RopSetPropertiesResponse *r = done.response;
+    return r->PropertyProblemCount ? (enum ec)r->PropertyProblems[0].ErrorCode : ecNone;
+}
+
+static void values_of_many_messages_share_the_sessions_memory(void **state)
+{
+    struct rop_fixture *f = tight(*state);
+    uint32_t messages[64], count = 0;
+    enum ec ec = ecNone;
+    while (!ec && count < COUNTOF(messages)) {
+        messages[count] = new_message(f);
+        ec = put_value(f, messages[count++], 0x6600, 30000);
+    }
+    assert_int_equal(ec, ecNotEnoughMemory);
+    assert_in_range(count, BUDGET / 30000 - 2, BUDGET / 30000 + 2);
+    RUN(f, Release, messages[0]); /* the session goes on, and has what was released */
+    assert_int_equal(put_value(f, messages[count - 1], 0x6600, 30000), ecNone);
+    assert_int_equal(put_value(f, messages[count - 1], 0x6601, 30000), ecNotEnoughMemory);
+    rop_save(f, messages[1]); /* what is stored is no longer in memory */
+    assert_int_equal(put_value(f, messages[count - 1], 0x6601, 20000), ecNone);
+}
+
+static void a_stored_message_that_does_not_fit_is_not_opened(void **state)
+{
+    struct rop_fixture *wide = *state, *f = tight(wide);
+    char name[6001] = { 0 };
+    memset(name, 'n', sizeof name - 1);
+    const uint32_t m = new_message(wide);
+    for (unsigned i = 0; i < 100; i++) {
+        const struct ModifyRecipientRow row = { .RowId = i,
+                                                .RecipientType = 1,
+                                                .RecipientRowSize = 1,
+                                                .RecipientRow = { .RecipientFlags = 0x0210, .DisplayName = name } };
+        CODE(RUN(wide, ModifyRecipients, m, .RowCount = 1, .RecipientRows = &row), ecNone);
+    }
+    const uint64_t mid = rop_save(wide, m);
+    CODE(RUN(f, OpenMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_INBOX), .MessageId = mid),
+         ecNotEnoughMemory);
+    CODE(RUN(wide, OpenMessage, wide->logon, .CodePageId = 0x0FFF, .FolderId = STORE_FID(SPECIAL_INBOX),
+             .MessageId = mid),
+         ecNone);
+    uint32_t row = 0, code = ecNone;
+    for (const uint32_t mine = new_message(f); code == ecNone && row < 1000; row++)
+        code = RUN(f, ModifyRecipients, mine, .RowCount = 1,
+                   .RecipientRows = &(
+                       struct ModifyRecipientRow){ .RowId = row,
+                                                   .RecipientType = 1,
+                                                   .RecipientRowSize = 1,
+                                                   .RecipientRow = { .RecipientFlags = 0x0210, .DisplayName = name } })
+                   .code;
+    assert_int_equal(code, (uint32_t)ecNotEnoughMemory);
+    assert_int_equal(put_value(f, new_message(f), 0x6600, 100), ecNone);
+}
+
+static void streams_share_the_sessions_memory(void **state)
+{
+    struct rop_fixture *f = tight(*state);
+    const uint32_t m = new_message(f);
+    const uint8_t *bytes = talloc_zero_size(f->arena, 30000);
+    uint32_t count = 0, code = ecNone, last = 0;
+    while (code == ecNone && count < 64) {
+        const struct rop_done s =
+            RUN(f, OpenStream, m, .PropertyTag = 0x66000102 + (count++ << 16), .OpenModeFlags = 2);
+        CODE(s, ecNone);
+        last = s.handle;
+        code = RUN(f, WriteStream, last, .DataSize = 30000, .Data = BLOB_OF(bytes, 30000)).code;
+    }
+    assert_int_equal(code, (uint32_t)ecTooBig);
+    assert_in_range(count, BUDGET / 30000 - 2, BUDGET / 30000 + 2);
+    CODE(RUN(f, WriteStream, last, .DataSize = 100, .Data = BLOB_OF(bytes, 100)), ecNone);
+}
+
+static void sorted_views_share_the_sessions_memory(void **state)
+{
+    struct rop_fixture *wide = *state, *f = tight(wide);
+    char subject[2001] = { 0 };
+    memset(subject, 's', sizeof subject - 1);
+    for (unsigned i = 0; i < 40; i++)
+        rop_message(wide, STORE_FID(SPECIAL_INBOX), subject);
+    const uint32_t inbox = rop_folder(f, STORE_FID(SPECIAL_INBOX)), columns[] = { PidTagMid };
+    const struct SortOrder order = { .PropertyTag = PidTagSubject };
+    uint32_t tables[64], count = 0, code = ecNone;
+    while (code == ecNone && count < COUNTOF(tables)) {
+        const uint32_t t = tables[count++] = RUN(f, GetContentsTable, inbox).handle;
+        CODE(RUN(f, SetColumns, t, .PropertyTagCount = 1, .PropertyTags = columns), ecNone);
+        CODE(RUN(f, SortTable, t, .SortOrderCount = 1, .SortOrders = &order), ecNone);
+        code = RUN_ROWS(f, QueryRows, t, columns, .ForwardRead = true, .RowCount = 10).code;
+    }
+    assert_int_equal(code, (uint32_t)ecTableTooBig);
+    assert_true(count > 4);
+    const uint32_t last = tables[count - 1];
+    RUN(f, Release, tables[0]);
+    RUN(f, Release, tables[1]);
+    CODE(RUN_ROWS(f, QueryRows, last, columns, .ForwardRead = true, .RowCount = 10), ecNone);
+}
+
 /* ---- what is not served, and what cannot be read ---- */
 
 static bool folder_exists(struct rop_fixture *f, const char *name)
@@ -609,6 +729,10 @@ int main(void)
         ROP_TEST(notifications_stand_behind_the_answers),
         ROP_TEST(what_does_not_fit_behind_the_answers_is_announced_as_pending),
         ROP_TEST(nothing_stands_behind_RopBufferTooSmall),
+        ROP_TEST(values_of_many_messages_share_the_sessions_memory),
+        ROP_TEST(a_stored_message_that_does_not_fit_is_not_opened),
+        ROP_TEST(streams_share_the_sessions_memory),
+        ROP_TEST(sorted_views_share_the_sessions_memory),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

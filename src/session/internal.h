@@ -19,12 +19,14 @@ struct sessions {
     pthread_mutex_t lock; /* of everything below */
     struct audience *audiences[AUDIENCES];
     uint32_t count;
+    size_t memory_max;
 };
 
 struct session {
     struct sessions *all;
     const struct account *user;
     struct client_info client;
+    struct store_budget *budget; /* of its objects */
 
     /* The running request's own. */
     struct logon *logons;
@@ -37,6 +39,7 @@ struct session {
     bool busy;
     struct notification *first, *last;
     uint32_t queued;
+    size_t queued_bytes; /* of rows */
     bool over;          /* nobody will fetch them any more, so nobody has to wait for them */
     session_wake *wake; /* NULL: nobody waits */
     void *wake_arg;

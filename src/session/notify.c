@@ -30,6 +30,11 @@ static struct notification *notification_new(struct object *o)
     return n;
 }
 
+static size_t row_bytes(const struct notification *n)
+{
+    return n->body.NotificationData.TableRowData.size;
+}
+
 /* With the session locked, as all up to session_forget_notifications. */
 static void enqueue(struct session *s, struct notification *n)
 {
@@ -38,6 +43,7 @@ static void enqueue(struct session *s, struct notification *n)
     *(s->last ? &s->last->next : &s->first) = n;
     s->last = n;
     s->queued++;
+    s->queued_bytes += row_bytes(n);
 }
 
 static struct notification *take_out(struct session *s, struct notification *n)
@@ -46,6 +52,7 @@ static struct notification *take_out(struct session *s, struct notification *n)
     *(n->next ? &n->next->previous : &s->last) = n->previous;
     n->next = n->previous = NULL;
     s->queued--;
+    s->queued_bytes -= row_bytes(n);
     return n;
 }
 
@@ -119,6 +126,7 @@ void session_unread_notification(struct session *s, struct notification *n)
     *(s->first ? &s->first->previous : &s->last) = n;
     s->first = n;
     s->queued++;
+    s->queued_bytes += row_bytes(n);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -282,8 +290,9 @@ static void enqueue_row(struct session *s, struct object *o, struct notification
 {
     struct NotificationData *b = &n->body.NotificationData;
     pthread_mutex_lock(&s->lock);
-    if (!informative || s->queued >= SESSION_QUEUE_MAX) {
+    if (!informative || s->queued >= SESSION_QUEUE_MAX || s->queued_bytes + row_bytes(n) > SESSION_QUEUE_BYTES) {
         take_out_all(s, is_row_of_handle, o->handle);
+        talloc_free_children(n);
         *b = (struct NotificationData){ .NotificationFlags = NOTIFY_TABLE, .TableEventType = TABLE_CHANGED };
         o->stale = true;
     }
@@ -303,12 +312,13 @@ static void notify_table(struct session *s, struct object *o, const struct store
 {
     if (!o->notify || !o->view || is_stale(s, o))
         return;
-    struct notification *n = notification_new(o);
+    TALLOC_CTX *arena = talloc_new(NULL);
     struct table_event e;
-    if (store_table_event(n, o->table, c, &e))
+    if (store_table_event(arena, o->table, c, &e)) {
+        struct notification *n = notification_new(o);
         enqueue_row(s, o, n, e.type != TABLE_CHANGED && fill_row(s, n, &e, o));
-    else
-        talloc_free(n);
+    }
+    talloc_free(arena);
 }
 
 /* ---- the change stream ---- */

@@ -479,6 +479,32 @@ static void too_many_rows_become_one_TableChanged(void **state)
     assert_int_equal(next(l)->body.NotificationData.TableEventType, TABLE_ROW_ADDED);
 }
 
+static void rows_that_are_too_large_together_become_one_TableChanged(void **state)
+{
+    struct session_fixture *f = *state;
+    struct listener *l = listen_to(f, f->alice);
+    struct object *table = contents(l, INBOX);
+    enum { COLUMNS = 8, ROW_LEAST = COLUMNS * 400, ROWS = SESSION_QUEUE_BYTES / ROW_LEAST + 1 };
+    uint32_t wide[COLUMNS];
+    for (unsigned i = 0; i < COUNTOF(wide); i++)
+        wide[i] = PidTagSubject;
+    struct store *st = locked(l);
+    assert_int_equal(store_table_columns(table->table, wide, COUNTOF(wide)), ecNone);
+    store_unlock(st);
+    char subject[256] = { 0 };
+    memset(subject, 's', sizeof subject - 1);
+    assert_true(ROWS < SESSION_QUEUE_MAX);
+    save_message(l, INBOX, subject);
+    assert_int_equal(next(l)->body.NotificationData.TableEventType, TABLE_ROW_ADDED);
+    for (unsigned i = 0; i < ROWS; i++)
+        save_message(l, INBOX, subject);
+    assert_int_equal(next(l)->body.NotificationData.TableEventType, TABLE_CHANGED);
+    assert_null(next(l));
+    look_at(l, table);
+    save_message(l, INBOX, subject); /* what has left counts no longer */
+    assert_int_equal(next(l)->body.NotificationData.TableEventType, TABLE_ROW_ADDED);
+}
+
 static void a_TableChanged_that_did_not_fit_still_stands_for_the_rows(void **state)
 {
     struct session_fixture *f = *state;
@@ -751,6 +777,7 @@ int main(void)
         SESSION_TEST(rows_are_added_changed_and_taken_away_with_their_place_and_columns),
         SESSION_TEST(a_table_that_nobody_looked_at_or_that_asked_for_silence_is_silent),
         SESSION_TEST(too_many_rows_become_one_TableChanged),
+        SESSION_TEST(rows_that_are_too_large_together_become_one_TableChanged),
         SESSION_TEST(a_TableChanged_that_did_not_fit_still_stands_for_the_rows),
         SESSION_TEST(a_row_that_no_answer_could_hold_becomes_TableChanged),
         SESSION_TEST(the_hierarchy_tells_of_its_folders),

@@ -18,6 +18,7 @@ struct sessions *sessions_new(TALLOC_CTX *owner, struct directory *directory)
 {
     struct sessions *all = talloc_zero(owner, struct sessions);
     all->directory = directory;
+    all->memory_max = SESSION_MEMORY_MAX;
     pthread_mutex_init(&all->lock, NULL);
     talloc_set_destructor(all, sessions_close);
     all->stores = store_pool_new(all, session_store_changed, all);
@@ -42,6 +43,21 @@ uint32_t sessions_count(struct sessions *all)
     return count;
 }
 
+void sessions_limit_memory(struct sessions *all, size_t bytes)
+{
+    pthread_mutex_lock(&all->lock);
+    all->memory_max = bytes;
+    pthread_mutex_unlock(&all->lock);
+}
+
+static size_t memory_max(struct sessions *all)
+{
+    pthread_mutex_lock(&all->lock);
+    const size_t bytes = all->memory_max;
+    pthread_mutex_unlock(&all->lock);
+    return bytes;
+}
+
 static void count_sessions(struct sessions *all, int more)
 {
     pthread_mutex_lock(&all->lock);
@@ -62,6 +78,7 @@ struct session *session_new(struct sessions *all, struct guid user_mailbox, cons
     }
     s->client = *client;
     s->client.application = talloc_strdup(s, client->application ? client->application : "");
+    s->budget = store_budget_new(memory_max(all));
     s->next_handle = 1;
     s->bucket_count = BUCKETS_FIRST;
     s->objects = talloc_zero_array(s, struct object *, s->bucket_count);
@@ -79,6 +96,11 @@ const struct account *session_user(const struct session *s)
 const struct client_info *session_client(const struct session *s)
 {
     return &s->client;
+}
+
+struct store_budget *session_budget(const struct session *s)
+{
+    return s->budget;
 }
 
 struct sessions *session_all(const struct session *s)
@@ -144,6 +166,7 @@ void session_free(struct session *s)
     while (s->logons)
         logon_close(s->logons);
     count_sessions(s->all, -1);
+    store_budget_put(s->budget);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);
     talloc_free(s);

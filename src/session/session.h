@@ -70,6 +70,8 @@ struct object {
 };
 
 #define SESSION_OBJECTS_MAX 5000 /* handles of one session; more: ecTooManyOpenObjects */
+#define SESSION_MEMORY_MAX ((size_t)256 * 1024 * 1024) /* bytes that the objects of one session hold */
+#define SESSION_QUEUE_BYTES ((size_t)256 * 1024)       /* rows that wait; beyond, they collapse likewise */
 #define SESSION_QUEUE_MAX 500    /* notifications that wait; beyond, rows collapse to TABLE_CHANGED */
 #define SESSION_QUEUE_HARD_MAX (4 * SESSION_QUEUE_MAX) /* beyond, the oldest go */
 
@@ -96,6 +98,8 @@ struct sessions *sessions_new(TALLOC_CTX *owner, struct directory *directory);
 struct store_pool *sessions_stores(struct sessions *);
 struct directory *sessions_directory(struct sessions *);
 uint32_t sessions_count(struct sessions *);
+/* Of sessions that begin from now on: SESSION_MEMORY_MAX unless said. */
+void sessions_limit_memory(struct sessions *, size_t bytes);
 
 /* NULL: the account is gone from the directory. */
 struct session *session_new(struct sessions *, struct guid user_mailbox, const struct client_info *client);
@@ -104,6 +108,7 @@ void session_free(struct session *);
 const struct account *session_user(const struct session *);
 const struct client_info *session_client(const struct session *);
 struct sessions *session_all(const struct session *);
+struct store_budget *session_budget(const struct session *);
 
 /* One request at a time: false when another one is running. */
 bool session_begin(struct session *);

@@ -15,7 +15,7 @@ static struct attached *attached_add(struct store_message *m, uint32_t at, uint3
 {
     struct attached *a = talloc_zero(m, struct attached);
     a->number = number;
-    a->item = (struct item){ .owner = a, .num = (int32_t)number };
+    a->item = (struct item){ .owner = a, .num = (int32_t)number, .budget = m->item.budget };
     if (m->attached_count == (m->attached ? talloc_array_length(m->attached) : 0))
         m->attached = talloc_realloc(m, m->attached, struct attached *, MAX(4, m->attached_count * 2));
     memmove(m->attached + at + 1, m->attached + at, (m->attached_count - at) * sizeof *m->attached);
@@ -35,11 +35,14 @@ enum ec attached_read(struct store_message *m)
         a->item.id = m->row.id;
         if (!bag_open(&a->item.bag, sql_col_blob_copy(a, &rows, 2)))
             sql_abort(&tx.sql, ecCorruptStore);
+        charge_blob(m->item.budget, a->item.bag.bytes);
+        if (!budget_has(m->item.budget, 0))
+            sql_abort(&tx.sql, ecNotEnoughMemory);
     }
     const enum ec ec = store_end(&tx);
     m->attached_read = !ec;
-    if (ec)
-        m->attached_count = 0;
+    while (ec && m->attached_count)
+        talloc_free(m->attached[--m->attached_count]);
     return ec;
 }
 
@@ -116,7 +119,7 @@ static struct store_attachment *attachment_make(TALLOC_CTX *owner, struct store_
     struct store_attachment *a = talloc_zero(owner, struct store_attachment);
     a->message = m;
     a->number = number;
-    a->item = (struct item){ .owner = a, .num = (int32_t)number };
+    a->item = (struct item){ .owner = a, .num = (int32_t)number, .budget = m->item.budget };
     child_add(&m->handles, &a->child);
     talloc_set_destructor(a, attachment_close);
     return a;

@@ -16,6 +16,7 @@ struct store {
     int64_t mb;
     struct guid guid, replica;
     struct store_identity identity;
+    struct store_budget *budget;                 /* what is opened now is charged to it; NULL: to none (budget.c) */
     struct pending *pending;                     /* changes of the transaction under way (change.c) */
     struct named_cache *named;                   /* named.c */
     struct searches *searches;                   /* search.c; NULL: not read yet */
@@ -37,6 +38,13 @@ struct store {
         uint64_t used;                           /* clock_ms of the last store_unlock */
     } in_pool;
 };
+
+/* ---- memory of a client's objects (budget.c).  A charge counts until it is freed; no budget: always room. ---- */
+struct charge;
+bool budget_has(const struct store_budget *, size_t more);
+struct charge *charge_new(TALLOC_CTX *owner, struct store_budget *, size_t size);
+void charge_set(struct charge *, size_t size);
+void charge_blob(struct store_budget *, struct blob); /* a copy, which the charge goes with */
 
 /* ---- transactions (change.c): sql_begin and sql_read, and the announcement after the commit ---- */
 struct store_tx {

@@ -359,7 +359,9 @@ enum ec item_check(const struct item *item, const struct prop *p)
         return ecInvalidParam;
     if (item && item->bag.count + item->count >= PROPERTIES_MAX && !item_has(item, p->tag))
         return ecNotEnoughMemory;
-    return item && item->in_memory + prop_size(p) > ITEM_CHANGES_LIMIT ? ecNotEnoughMemory : ecNone;
+    const size_t size = prop_size(p);
+    const bool fits = !item || (item->in_memory + size <= ITEM_CHANGES_LIMIT && budget_has(item->budget, size));
+    return fits ? ecNone : ecNotEnoughMemory;
 }
 
 static void change_drop(struct item *item, struct item_change *change)
@@ -393,7 +395,7 @@ void item_set(struct item *item, const struct prop *p)
     kept.tag = prop_stored(p->tag);
     if (PROP_TYPE(kept.tag) == PtypString && !kept.str)
         kept.str = "";
-    TALLOC_CTX *memory = talloc_new(item->owner);
+    TALLOC_CTX *memory = charge_new(item->owner, item->budget, prop_size(&kept));
     kept = prop_copy(memory, &kept); /* before the old value goes, of which it may be a part */
     struct item_change *change = change_for(item, kept.tag);
     change->memory = memory;
@@ -453,8 +455,9 @@ enum ec item_clone(struct store *st, struct item *to, const struct item *from)
 
 void item_share(struct item *to, TALLOC_CTX *owner, const struct item *from)
 {
-    *to = (struct item){ .owner = owner, .bag = from->bag, .id = from->id, .num = from->num };
+    *to = (struct item){ .owner = owner, .bag = from->bag, .id = from->id, .num = from->num, .budget = from->budget };
     to->bag.bytes = blob_copy(owner, from->bag.bytes);
+    charge_blob(to->budget, to->bag.bytes);
     for (uint32_t i = 0; i < from->count; i++) {
         const struct item_change *change = &from->changes[i];
         if (change->removed)
@@ -601,6 +604,7 @@ void item_stored(struct item *item, struct blob bag, int64_t id, int32_t num)
     item_clear(item);
     const uint8_t *old = item->bag.bytes.data;
     bag_open(&item->bag, blob_copy(item->owner, bag));
+    charge_blob(item->budget, item->bag.bytes);
     talloc_free((void *)old);
     item->id = id;
     item->num = num;

@@ -20,6 +20,7 @@ enum {
 /* Text that is looked at whole: subjects, names. */
 #define ITEM_TEXT_LIMIT (4u * 1024 * 1024)
 
+struct store_budget;
 struct item_change {
     uint32_t tag;
     bool removed;
@@ -35,6 +36,7 @@ struct item {
     struct item_change *changes;                 /* ascending by property id */
     uint32_t count;
     size_t in_memory;                            /* bytes of the changes that are not in spools, about */
+    struct store_budget *budget;                 /* to which they are charged; NULL: to none */
 };
 
 struct store;

@@ -106,13 +106,16 @@ struct store_message *message_make(TALLOC_CTX *owner, struct store *st)
 {
     struct store_message *m = talloc_zero(owner, struct store_message);
     m->st = st;
-    m->item = (struct item){ .owner = m, .num = ITEM_OWN };
+    m->item = (struct item){ .owner = m, .num = ITEM_OWN, .budget = st->budget };
     m->texts = talloc_new(m);
     m->row.class = m->row.prefix = m->row.subject = m->row.sender = "";
     m->row.display_to = m->row.display_cc = m->row.display_bcc = "";
     talloc_set_destructor(m, message_close);
     return m;
 }
+
+/* Packed, and decoded once somebody asks for them. */
+enum { RECIPIENTS_DECODED = 3 };
 
 /* The row's first column is the first of MESSAGE_COLUMNS, recipients follow them. */
 static enum ec message_load(struct store_message *m, struct sql_rows *rows)
@@ -125,6 +128,11 @@ static enum ec message_load(struct store_message *m, struct sql_rows *rows)
     m->item.id = m->row.id;
     if (sql_failed(rows->tx))
         return rows->tx->ec;
+    const size_t recipients = RECIPIENTS_DECODED * m->packed.size;
+    if (!budget_has(m->item.budget, bag.size + recipients))
+        return ecNotEnoughMemory;
+    charge_blob(m->item.budget, bag);
+    charge_new(m, m->item.budget, recipients);
     if (!bag_open(&m->item.bag, bag)) {
         log_line(LOG_ERROR, "store", "%s: message %lld is damaged; restore it from the backup", m->st->url,
                  (long long)m->row.id);

@@ -174,6 +174,8 @@ enum ec store_recipient_put(struct store_message *m, const struct store_recipien
     const size_t old = replaces ? size_of(&m->recipients[at].props) : 0;
     if (!ec && m->recipients_size + size_of(&kept) > RECIPIENTS_SIZE_MAX + old)
         ec = ecTooManyRecips;
+    if (!ec && !budget_has(m->item.budget, size_of(&kept)))
+        ec = ecNotEnoughMemory;
     if (ec) {
         talloc_free((void *)kept.values);
         return ec;
@@ -188,6 +190,7 @@ enum ec store_recipient_put(struct store_message *m, const struct store_recipien
     }
     m->recipients[at] = (struct store_recipient){ r->row_id, r->type, kept };
     m->recipients_size += size_of(&kept);
+    charge_new((void *)kept.values, m->item.budget, size_of(&kept));
     changed(m);
     return ecNone;
 }

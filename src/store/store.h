@@ -145,6 +145,14 @@ enum ec store_set_props(struct store *, const struct prop *, uint32_t count, enu
 enum ec store_unset_props(struct store *, const uint32_t *tags, uint32_t count, enum ec *results);
 enum ec store_prop_tags(TALLOC_CTX *arena, struct store *, const uint32_t **tags, uint32_t *count);
 
+/* ---- memory: what a client's messages, streams and tables may hold together ----
+ * What would be more is refused where it enters: ecNotEnoughMemory, in a stream ecTooBig, in a table ecTableTooBig. */
+struct store_budget;
+struct store_budget *store_budget_new(size_t limit);
+void store_budget_put(struct store_budget *); /* objects that are charged to it may outlive this */
+/* Until the store is unlocked, what is opened is charged to it. */
+void store_charge_to(struct store *, struct store_budget *);
+
 /* ---- messages ---- */
 enum { MESSAGE_READONLY = 0, MESSAGE_READWRITE = 1, MESSAGE_BEST = 3, MESSAGE_SOFT_DELETED = 4 };
 enum ec store_message_open(struct store_message **, TALLOC_CTX *owner, struct store *, uint64_t fid, uint64_t mid, unsigned mode);

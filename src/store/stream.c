@@ -26,6 +26,9 @@ struct store_stream {
     bool writable, dirty;
     uint64_t position;
     struct spool *spool; /* NULL: the bytes are at `apart` */
+    struct store_budget *budget;
+    struct charge *charge; /* for what a spool keeps in memory */
+    size_t charged;
     struct item stored;  /* where `apart` is; the folder's properties */
     struct bag_apart apart;
 };
@@ -211,7 +214,19 @@ static struct store_stream *stream_make(TALLOC_CTX *owner, struct store *st, enu
     s->of = of;
     s->tag = tag;
     s->codepage = mode >> 8 ? mode >> 8 : WESTERN_CODEPAGE;
+    s->budget = st->budget;
+    s->charge = charge_new(s, s->budget, 0);
     return s;
+}
+
+/* Its spool is about to have so many bytes. */
+static bool may_hold(struct store_stream *s, uint64_t size)
+{
+    const size_t memory = (size_t)MIN(size, (uint64_t)ITEM_IN_MEMORY);
+    if (memory > s->charged && !budget_has(s->budget, memory - s->charged))
+        return false;
+    charge_set(s->charge, s->charged = memory);
+    return true;
 }
 
 /* [MS-OXCPRPT] 3.2.5.12: Create begins with an empty value. */
@@ -227,6 +242,8 @@ static enum ec stream_begin(struct store_stream **out, struct store_stream *s, u
     } else if (!ec) {
         ec = load(s);
     }
+    if (!ec && s->spool && !may_hold(s, spool_size(s->spool)))
+        ec = ecNotEnoughMemory;
     if (ec) {
         child_remove(&s->child);
         talloc_free(s);
@@ -341,6 +358,8 @@ enum ec store_stream_write(struct store_stream *s, struct blob bytes, uint32_t *
     enum ec ec = may_write(s);
     if (!ec && s->position + bytes.size > size_limit(s))
         ec = ecTooBig;
+    if (!ec && !may_hold(s, MAX(store_stream_size(s), s->position + bytes.size)))
+        ec = ecTooBig;
     if (!ec)
         ec = spool_write(s->spool, s->position, bytes);
     if (ec)
@@ -368,6 +387,8 @@ enum ec store_stream_resize(struct store_stream *s, uint64_t size)
 {
     enum ec ec = may_write(s);
     if (!ec && size > size_limit(s))
+        ec = ecStreamSizeError;
+    if (!ec && !may_hold(s, size))
         ec = ecStreamSizeError;
     if (!ec)
         ec = spool_resize(s->spool, size);

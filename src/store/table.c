@@ -48,6 +48,7 @@ static struct store_table *table_make(TALLOC_CTX *owner, struct store *st, const
 {
     struct store_table *t = talloc_zero(owner, struct store_table);
     t->st = st;
+    t->budget = st->budget;
     t->kind = kind;
     t->flags = flags & (TABLE_ASSOCIATED | TABLE_DEPTH | TABLE_SOFT_DELETES);
     return t;

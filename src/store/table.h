@@ -86,6 +86,7 @@ struct bookmark {
 struct store_table {
     struct child child;                          /* attachments: in the message's list */
     struct store *st;
+    struct store_budget *budget;
     const struct table_kind *kind;
     const struct table_view *view;
     uint64_t fid;

@@ -16,7 +16,8 @@ struct list {
     struct entry *entries;
     uint32_t count, room;
     uint8_t *chunk; /* keys lie in these, children of the list */
-    size_t chunk_used, garbage;
+    size_t chunk_used, garbage, held; /* held: bytes of keys and entries */
+    struct charge *charge;
     uint64_t seen; /* how many of the store's changes are in it */
 };
 
@@ -24,9 +25,12 @@ struct list {
 
 static const uint8_t *keep_key(struct list *list, struct blob key)
 {
-    if (key.size > CHUNK / 4)
+    if (key.size > CHUNK / 4) {
+        list->held += key.size;
         return talloc_memdup(list, key.data, key.size);
+    }
     if (!list->chunk || list->chunk_used + key.size > CHUNK) {
+        list->held += CHUNK;
         list->chunk = talloc_size(list, CHUNK);
         list->chunk_used = 0;
     }
@@ -66,12 +70,14 @@ static uint32_t list_position(const struct list *list, struct blob key)
 static void list_insert(struct list *list, uint32_t at, const struct table_row *row, struct blob key)
 {
     if (list->count == list->room) {
+        list->held += (MAX(64u, list->room * 2) - list->room) * sizeof *list->entries;
         list->room = MAX(64u, list->room * 2);
         list->entries = talloc_realloc(list, list->entries, struct entry, list->room);
     }
     memmove(list->entries + at + 1, list->entries + at, (list->count - at) * sizeof *list->entries);
     list->count++;
     list->entries[at] = (struct entry){ keep_key(list, key), (uint32_t)key.size, row->key.instance, row->key.id };
+    charge_set(list->charge, list->held);
 }
 
 static void list_remove(struct list *list, uint32_t at)
@@ -115,7 +121,7 @@ static bool take_into_list(void *arg, struct table_row *row)
         list_insert(make->list, make->list->count, row, row_sort_key(make->scratch, row));
     }
     talloc_free_children(make->scratch);
-    return true;
+    return budget_has(make->table->budget, 0);
 }
 
 static void list_make(struct store_table *t, struct store_tx *tx)
@@ -124,8 +130,11 @@ static void list_make(struct store_table *t, struct store_tx *tx)
     TALLOC_FREE(t->list);
     changes_keep(t->st);
     make.list->seen = t->st->changes.count;
+    make.list->charge = charge_new(make.list, t->budget, 0);
     t->kind->scan(t, tx, take_into_list, &make);
     talloc_free(make.scratch);
+    if (!budget_has(t->budget, 0))
+        sql_abort(&tx->sql, ecTableTooBig);
     if (make.list->count)
         qsort(make.list->entries, make.list->count, sizeof *make.list->entries, by_key);
     t->list = make.list;
@@ -266,7 +275,7 @@ static enum table_event_type look_again(TALLOC_CTX *arena, struct store_table *t
     row->key.id = id;
     if (!was_there && !is_there)
         return TABLE_UNCHANGED;
-    if (t->instances || t->list->garbage > GARBAGE_MAX || sql_failed(&tx->sql))
+    if (t->instances || t->list->garbage > GARBAGE_MAX || !budget_has(t->budget, 0) || sql_failed(&tx->sql))
         return lose(t);
     if (t->flags & TABLE_DEPTH && t->kind == &hierarchy_kind &&
         (!is_there || (row->folder.subfolders && (!was_there || depth != row->key.instance))))
