@@ -99,7 +99,7 @@ static void purge(struct store_message *m)
 {
     struct prop search_key;
     item_get(m, m->st, &m->item, PidTagSearchKey, STORE_VALUE_LIMIT, false, &search_key);
-    m->item = (struct item){ .owner = m, .id = m->row.id, .num = ITEM_OWN };
+    m->item = (struct item){ .owner = m, .id = m->row.id, .num = ITEM_OWN, .budget = m->item.budget };
     m->packed = BLOB_OF(NULL, 0);
     m->recipients_read = m->recipients_changed = true;
     m->attached_read = m->attached_changed = true;
