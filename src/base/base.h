@@ -66,7 +66,8 @@ int64_t filetime_to_unix(uint64_t);
 char *filetime_text(TALLOC_CTX *, uint64_t);               /* 2026-11-23T10:00:00.000Z */
 uint64_t clock_ms(void);                                   /* monotonic milliseconds */
 
-/* Text.  All text in memory is UTF-8.  A wrong sequence becomes U+FFFD, never an error. */
+/* Text.  All text in memory is UTF-8.  A wrong sequence becomes U+FFFD, never an error; a text that would be longer than
+ * 192 MB in the new form ends there. */
 char *utf8_of_utf16(TALLOC_CTX *, const uint8_t *utf16le, size_t bytes);
 struct blob utf16_of_utf8(TALLOC_CTX *, const char *);     /* without a terminator */
 char *utf8_of_codepage(TALLOC_CTX *, unsigned codepage, const void *, size_t bytes);

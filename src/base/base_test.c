@@ -159,6 +159,26 @@ static void long_text_of_every_width_survives_utf16(void **state)
     assert_string_equal(utf8_of_codepage(arena, 54936, gb.data, gb.size), (char *)text.data);
 }
 
+static void text_that_would_outgrow_memory_ends_after_a_whole_character(void **state)
+{
+    (void)state;
+    enum { SIZE = 100 * 1024 * 1024, LONGEST = 192 * 1024 * 1024 };
+    char *bytes = talloc_size(arena, SIZE + 1);
+    memset(bytes, 0x80, SIZE);
+    bytes[SIZE] = 0;
+    char *text = utf8_of_codepage(arena, 1252, bytes, SIZE);
+    const size_t length = strlen(text);
+    assert_true(length > LONGEST - 4 && length <= LONGEST);
+    assert_string_equal(text + length - 3, "€");
+    const struct blob utf16 = utf16_of_utf8(arena, text); /* each three bytes become two */
+    assert_true(utf16.size <= LONGEST);
+    talloc_free(text);
+    talloc_free((void *)utf16.data);
+    memset(bytes, 'a', SIZE);
+    const struct blob gb = codepage_of_utf8(arena, 1200, bytes); /* each byte becomes two */
+    assert_int_equal(gb.size, LONGEST);
+}
+
 static void a_code_page_is_converted_both_ways(void **state)
 {
     (void)state;
@@ -390,6 +410,7 @@ int main(void)
         TEST(text_in_utf16_ends_at_its_terminator),
         TEST(wrong_sequences_become_the_replacement_character),
         TEST(long_text_of_every_width_survives_utf16),
+        TEST(text_that_would_outgrow_memory_ends_after_a_whole_character),
         TEST(a_code_page_is_converted_both_ways),
         TEST(every_code_page_in_the_table_can_be_used),
         TEST(a_charset_is_taken_as_mail_means_it),

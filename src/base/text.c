@@ -10,6 +10,10 @@
 
 #include "base/base.h"
 
+/* No converted text gets longer than this, so that bytes from outside never ask for more than talloc gives: a mail at
+ * the limit for mail, in a charset in which a byte becomes a character of three, would.  A longer text ends before. */
+enum { TEXT_LIMIT = 0x0C000000 };
+
 /* UTF-16 <-> UTF-8: the one conversion that every string on the wire needs, so it goes without ICU's
  * converters. */
 
@@ -53,6 +57,7 @@ static uint32_t utf16_get(const uint8_t **at, const uint8_t *end)
 /* The text ends at the first U+0000, as every PtypString does. */
 char *utf8_of_utf16(TALLOC_CTX *owner, const uint8_t *utf16le, size_t bytes)
 {
+    bytes = MIN(bytes, (size_t)TEXT_LIMIT / 3 * 2);
     const uint8_t *at = utf16le, *end = bytes ? utf16le + bytes : utf16le;         /* NULL goes with no bytes */
     struct buf out;
     buf_init(&out, owner);
@@ -74,7 +79,7 @@ char *utf8_of_utf16(TALLOC_CTX *owner, const uint8_t *utf16le, size_t bytes)
 struct blob utf16_of_utf8(TALLOC_CTX *owner, const char *text)
 {
     const uint8_t *s = (const uint8_t *)text;
-    const size_t length = strlen(text);
+    const size_t length = utf8_start(text, TEXT_LIMIT / 2);
     struct buf out;
     buf_init(&out, owner);
     uint8_t *at = buf_grow(&out, 2 * length);
@@ -171,13 +176,14 @@ static void convert(struct buf *out, UConverter *to, UConverter *from, const cha
     UErrorCode error;
     bool first = true;
     do {
-        char *start = (char *)buf_grow(out, bytes + 64), *put = start;
+        const size_t room = MIN(bytes + 64, (size_t)TEXT_LIMIT - out->size);
+        char *start = (char *)buf_grow(out, room), *put = start;
         error = U_ZERO_ERROR;
-        ucnv_convertEx(to, from, &put, start + bytes + 64, &at, end, pivot, &pivot_from, &pivot_to,
+        ucnv_convertEx(to, from, &put, start + room, &at, end, pivot, &pivot_from, &pivot_to,
                        pivot + COUNTOF(pivot), first, true, &error);
-        out->size -= (size_t)(start + bytes + 64 - put);
+        out->size -= (size_t)(start + room - put);
         first = false;
-    } while (error == U_BUFFER_OVERFLOW_ERROR);
+    } while (error == U_BUFFER_OVERFLOW_ERROR && out->size < TEXT_LIMIT);
 }
 
 static char *utf8_of_converter(TALLOC_CTX *owner, UConverter *from, const void *bytes, size_t size)
@@ -185,6 +191,8 @@ static char *utf8_of_converter(TALLOC_CTX *owner, UConverter *from, const void *
     struct buf out;
     buf_init(&out, owner);
     convert(&out, converter_utf8(), from, size ? bytes : "", size);
+    if (out.size == TEXT_LIMIT)
+        out.size = utf8_start((const char *)out.data, TEXT_LIMIT - 1); /* not in the middle of a character */
     buf_add(&out, "", 1);
     return (char *)out.data;
 }
@@ -283,7 +291,7 @@ static struct units units_new(TALLOC_CTX *arena, size_t room)
 
 static struct units units_of(TALLOC_CTX *arena, const char *text)
 {
-    const size_t length = strlen(text);
+    const size_t length = utf8_start(text, TEXT_LIMIT / 2);
     struct units units = units_new(arena, length);
     UErrorCode error = U_ZERO_ERROR;
     u_strFromUTF8WithSub(units.at, (int32_t)length, &units.length, text, (int32_t)length, 0xFFFD, NULL, &error);
@@ -332,6 +340,8 @@ static struct units fold_with(TALLOC_CTX *arena, fold_step *step, struct units t
         out.length = step(text.at, text.length, out.at, room, &error);
         if (error != U_BUFFER_OVERFLOW_ERROR)
             return U_FAILURE(error) ? text : out;
+        if ((size_t)out.length > TEXT_LIMIT / sizeof(UChar))
+            return text;
         room = out.length;
     }
 }

@@ -249,6 +249,14 @@ static const char *file_name(TALLOC_CTX *arena, GMimeObject *object)
     return name ? name : parameter_of_field(arena, object, "Content-Type", "name");
 }
 
+/* As it was sent, which is never shorter than it is. */
+static size_t sent_size(GMimePart *part)
+{
+    GMimeDataWrapper *content = g_mime_part_get_content(part);
+    const int64_t length = content ? g_mime_stream_length(g_mime_data_wrapper_get_stream(content)) : 0;
+    return length > 0 ? (size_t)length : 0;
+}
+
 /* A text that is no file and comes while its place is free. */
 static bool take_text(struct reader *reader, GMimePart *part, struct place place)
 {
@@ -256,20 +264,24 @@ static bool take_text(struct reader *reader, GMimePart *part, struct place place
     const bool html = is_type(object, "text", "html");
     const bool plain = is_type(object, "text", "plain") || is_type(object, "text", "enriched");
     const bool named = file_name(reader->arena, object) != NULL;
-    if ((!html && !plain) || is_attached(object))
+    const size_t size = html || plain ? sent_size(part) : 0;
+    if ((!html && !plain) || is_attached(object) || size > BODY_MAX - reader->text_size)
         return false;
     if (html && !reader->html && (!named || !reader->plain)) {
         if (reader->plain && !place.in_alternative && !place.in_related)
             return false; /* a second text of another kind: its own file */
         take_html(reader, part);
+        reader->text_size += size;
         return true;
     }
     if (plain && !reader->html && (!reader->plain || (!named && !place.in_alternative && reader->texts < TEXTS_MAX))) {
         take_plain(reader, part);
+        reader->text_size += size;
         return true;
     }
     if (plain && reader->html && !reader->plain && place.in_alternative) {
         take_plain(reader, part);
+        reader->text_size += size;
         return true;
     }
     return false;

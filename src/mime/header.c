@@ -30,10 +30,20 @@ static char *trimmed(char *text)
     return text + strspn(text, " ");
 }
 
+/* What is read of a field: all of it, or words up to VALUE_MAX.  The rest stays in PidTagTransportMessageHeaders. */
+static size_t value_length(const char *raw)
+{
+    const size_t most = utf8_start(raw, VALUE_MAX);
+    size_t length = most;
+    while (raw[most] && length && !strchr(" \t\r\n", raw[length]))
+        length--;
+    return length ? length : most;
+}
+
 /* The line break of a fold goes, the blank after it stays: RFC 5322, 2.2.3. */
 static char *unfolded(TALLOC_CTX *arena, const char *raw)
 {
-    char *line = talloc_strdup(arena, raw ? raw : ""), *put = line;
+    char *line = raw ? talloc_strndup(arena, raw, value_length(raw)) : talloc_strdup(arena, ""), *put = line;
     for (const char *at = line; *at; at++)
         if (*at != '\r' && *at != '\n')
             *put++ = *at == '\t' ? ' ' : *at;

@@ -20,7 +20,9 @@ enum {
     FIELDS_IN_A_ROW = 20000,                     /* lines of header fields without an empty line */
     FIELD_MAX = 512 * 1024,                      /* bytes of a field with addresses or parameters */
     COLONS_MAX = 4000,                           /* in such a field */
+    VALUE_MAX = 64 * 1024,                       /* bytes of a field that becomes one property; the rest is left out */
     TEXTS_MAX = 50,                              /* plain texts that make one body */
+    BODY_MAX = 48 * 1024 * 1024,                 /* bytes of all texts; in UTF-8 they can be four times as many */
     RECIPIENTS_MAX = 5000,
     SUBJECT_MAX = 8 * 1024,                      /* bytes */
     HEADERS_MAX = 1024 * 1024,                   /* bytes kept of PidTagTransportMessageHeaders */
@@ -36,6 +38,7 @@ struct reader {
     struct blob source;                          /* RFC 5322; nothing for a message inside another one */
     unsigned *parts;                             /* counted over all messages inside */
     unsigned embedded, unnamed, texts;
+    size_t text_size;                            /* bytes of the texts that became a body */
     /* Bodies found so far; NULL: none yet. */
     const char *plain, *html;
     struct blob html_bytes;

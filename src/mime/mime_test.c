@@ -108,6 +108,56 @@ static void encoded_words_become_text(void **state)
     }
 }
 
+static char *repeated(TALLOC_CTX *arena, const char *what, size_t times)
+{
+    struct buf text;
+    buf_init(&text, arena);
+    for (size_t i = 0; i < times; i++)
+        buf_add(&text, what, strlen(what));
+    buf_add(&text, "", 1);
+    return (char *)text.data;
+}
+
+static void encoded_words_of_changing_charsets_are_all_decoded(void **state)
+{
+    enum { PAIRS = 20000 };
+    const char *words = decode_words(*state, repeated(*state, "=?utf-8?q?a?= =?iso-8859-2?q?b?= ", PAIRS));
+    assert_int_equal(strlen(words), 2 * PAIRS + 1);
+    assert_memory_equal(words + 2 * PAIRS - 4, "abab ", 6);
+}
+
+static void of_a_field_without_end_whole_words_become_a_property(void **state)
+{
+    enum { FIELD = 8 * 1024 * 1024, WORD = sizeof("=?utf-8?q?w=C3=B6rd?= ") - 1, MEMORY = 8 * 1024 * 1024 };
+    const char *mail = talloc_asprintf(
+        *state, HEAD "Subject: %s\r\nThread-Topic: %s\r\nReferences: %s\r\n\r\nbody",
+        repeated(*state, "x", FIELD), repeated(*state, "=?utf-8?q?w=C3=B6rd?= ", FIELD / WORD),
+        repeated(*state, "<a@example.com> ", FIELD_MAX / 20));
+    TALLOC_CTX *arena = talloc_new(*state);
+    const struct letter *letter = read_text(arena, mail);
+    assert_int_equal(strlen(text(letter, PidTagSubject)), SUBJECT_MAX);
+    assert_int_equal(strlen(text(letter, PidTagConversationTopic)), VALUE_MAX / WORD * strlen("wörd"));
+    const char *references = text(letter, PidTagInternetReferences);
+    assert_true(strlen(references) < VALUE_MAX);
+    assert_string_equal(references + strlen(references) - 16, " <a@example.com>");
+    assert_string_equal(text(letter, PidTagBody), "body");
+    assert_true(talloc_total_size(arena) < MEMORY);
+}
+
+static void a_text_too_long_for_a_body_is_an_attachment(void **state)
+{
+    char *longer = talloc_size(*state, BODY_MAX + 2);
+    memset(longer, 'x', BODY_MAX + 1);
+    longer[BODY_MAX + 1] = 0;
+    const struct letter *letter = read_text(
+        *state, talloc_asprintf(*state,
+                                MIXED "--b\r\n\r\nshort\r\n--b\r\nContent-Type: text/plain\r\n\r\n%s\r\n--b--\r\n",
+                                longer));
+    assert_string_equal(text(letter, PidTagBody), "short");
+    assert_int_equal(letter->attachment_count, 1);
+    assert_int_equal(letter_bytes(&letter->attachments[0]->props, PidTagAttachDataBinary).size, BODY_MAX + 1);
+}
+
 /* [MS-OXCMAIL] 2.2.3.2.5: Importance, then Priority, then X-Priority, then X-MSMail-Priority */
 static void importance_is_said_in_four_ways_of_which_the_first_counts(void **state)
 {
@@ -540,16 +590,6 @@ static void a_receipt_says_whether_it_was_read(void **state)
 
 /* ---- what cannot be taken apart ---- */
 
-static char *repeated(TALLOC_CTX *arena, const char *what, unsigned times)
-{
-    const size_t length = strlen(what);
-    char *all = talloc_array(arena, char, (unsigned)(length * times) + 1);
-    for (unsigned i = 0; i < times; i++)
-        memcpy(all + i * length, what, length);
-    all[length * times] = 0;
-    return all;
-}
-
 static void hostile_mail_is_kept_and_never_refused(void **state)
 {
     TALLOC_CTX *arena = *state;
@@ -668,6 +708,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_subject_is_split_into_its_prefix_and_the_rest),
         TEST(encoded_words_become_text),
+        TEST(encoded_words_of_changing_charsets_are_all_decoded),
+        TEST(of_a_field_without_end_whole_words_become_a_property),
+        TEST(a_text_too_long_for_a_body_is_an_attachment),
         TEST(importance_is_said_in_four_ways_of_which_the_first_counts),
         TEST(fields_become_properties),
         TEST(unknown_fields_are_in_the_header_block_alone),

@@ -60,11 +60,17 @@ static bool same_charset(const struct word *a, const struct word *b)
     return a->charset_length == b->charset_length && strncasecmp(a->charset, b->charset, a->charset_length) == 0;
 }
 
+static void put_text(struct buf *out, const char *run)
+{
+    buf_add(out, run, strlen(run));
+}
+
 /* The text of all words that follow each other; *at moves behind them.  A character may begin in one word and end in
  * the next one of the same charset. */
-static char *run_text(TALLOC_CTX *arena, const char **at, struct word w)
+static const char *run_text(TALLOC_CTX *arena, const char **at, struct word w)
 {
-    char *text = talloc_strdup(arena, "");
+    struct buf text;
+    buf_init(&text, arena);
     struct word next = w;
     for (bool more = true; more;) {
         struct buf bytes;
@@ -76,9 +82,10 @@ static char *run_text(TALLOC_CTX *arena, const char **at, struct word w)
             more = word_at(*at + strspn(*at, " \t\r\n"), &next);
         } while (more && same_charset(&next, &w));
         const char *charset = talloc_strndup(arena, w.charset, w.charset_length);
-        text = talloc_asprintf_append(text, "%s", decode_text(arena, charset, buf_blob(&bytes)).text);
+        put_text(&text, decode_text(arena, charset, buf_blob(&bytes)).text);
     }
-    return text;
+    buf_add(&text, "", 1);
+    return (const char *)text.data;
 }
 
 /* Copies what is no word, and gives each run of words to `put`. */
@@ -95,11 +102,6 @@ static char *replace_runs(TALLOC_CTX *arena, const char *text, void put(struct b
     }
     buf_add(&out, "", 1);
     return (char *)out.data;
-}
-
-static void put_text(struct buf *out, const char *run)
-{
-    buf_add(out, run, strlen(run));
 }
 
 static void put_word(struct buf *out, const char *run)

@@ -47,21 +47,24 @@ static void add_failed(struct letter *report, const struct letter *original, con
 static const char *text_of(TALLOC_CTX *arena, const struct transport *t, const struct submission *s)
 {
     const char *subject = letter_text(&s->letter->props, PidTagSubject);
-    char *text = talloc_strdup(arena, "Your message did not reach some or all of the intended recipients.\r\n\r\n");
-    text = talloc_asprintf_append(text,
-                                  "      Subject:  %s\r\n      Sent:     %s\r\n\r\n"
-                                  "The following recipients cannot be reached:\r\n\r\n",
-                                  subject ? subject : "", filetime_text(arena, s->created));
+    struct buf text;
+    buf_init(&text, arena);
+    buf_printf(&text,
+               "Your message did not reach some or all of the intended recipients.\r\n\r\n"
+               "      Subject:  %s\r\n      Sent:     %s\r\n\r\n"
+               "The following recipients cannot be reached:\r\n\r\n",
+               subject ? subject : "", filetime_text(arena, s->created));
     for (uint32_t i = 0; i < s->count; i++) {
         const struct queued_recipient *r = &s->recipients[i];
         struct mime_person p;
         if (r->state != SUBMISSION_FAILED || r->row >= s->letter->recipient_count ||
             !mime_recipient_person(&s->letter->recipients[r->row]->props, &p))
             continue;
-        text = talloc_asprintf_append(text, "      %s (%s)\r\n            %s\r\n            <%s #%s>\r\n\r\n",
-                                      p.display_name, p.smtp ? p.smtp : p.address, r->reason, t->hostname, r->status);
+        buf_printf(&text, "      %s (%s)\r\n            %s\r\n            <%s #%s>\r\n\r\n", p.display_name,
+                   p.smtp ? p.smtp : p.address, r->reason, t->hostname, r->status);
     }
-    return text;
+    buf_add(&text, "", 1);
+    return (const char *)text.data;
 }
 
 static void copy_text(struct letter_props *to, uint32_t to_tag, const struct letter_props *from, uint32_t from_tag)

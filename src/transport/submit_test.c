@@ -297,6 +297,19 @@ static void who_cannot_be_reached_is_reported_to_the_sender_at_once(void **state
     assert_string_equal(letter_text(&report->attachments[0]->embedded->props, PidTagBody), "Dear all,\r\n");
 }
 
+static void a_report_names_each_of_very_many_who_cannot_be_reached(void **state)
+{
+    enum { MANY = 1000 };
+    struct post *p = *state;
+    struct draft d = draft(p, "to many");
+    for (unsigned i = 0; i < MANY; i++)
+        to(&d, TO, "SMTP", talloc_asprintf(p->arena, "nobody%04u@contoso.com", i));
+    OK(submit(&d));
+    const char *body = letter_text(&post_newest(p, p->alice, INBOX)->props, PidTagBody);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_non_null(body = strstr(body, talloc_asprintf(p->arena, "(nobody%04u@contoso.com)\r\n", i)));
+}
+
 static void a_report_that_cannot_be_delivered_makes_no_report(void **state)
 {
     struct post *p = *state;
@@ -505,6 +518,7 @@ int main(void)
         TEST(a_message_for_nobody_is_refused),
         TEST(a_message_that_is_too_large_is_refused),
         TEST(who_cannot_be_reached_is_reported_to_the_sender_at_once),
+        TEST(a_report_names_each_of_very_many_who_cannot_be_reached),
         TEST(a_report_that_cannot_be_delivered_makes_no_report),
         TEST(what_is_sent_again_goes_to_those_who_did_not_get_it),
         TEST(what_is_delivered_leaves_nothing_in_the_queue),

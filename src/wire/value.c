@@ -259,22 +259,45 @@ static struct blob copy_blob(TALLOC_CTX *owner, struct blob from)
     return from.size ? blob_copy(owner, from) : BLOB_OF(from.data ? (const void *)"" : NULL, 0);
 }
 
+/* The elements and what they point to lie in one block: an allocation for each of them would take fifty times the
+ * memory that the value took on the wire. */
+static const char **copy_texts(TALLOC_CTX *owner, const char *const *from, uint32_t count)
+{
+    size_t size = count * sizeof *from;
+    for (uint32_t i = 0; i < count; i++)
+        size += strlen(text_of(from[i])) + 1;
+    const char **texts = talloc_size(owner, size);
+    char *put = (char *)(texts + count);
+    for (uint32_t i = 0; i < count; i++) {
+        texts[i] = put;
+        put = stpcpy(put, text_of(from[i])) + 1;
+    }
+    return texts;
+}
+
+static struct blob *copy_blobs(TALLOC_CTX *owner, const struct blob *from, uint32_t count)
+{
+    size_t size = count * sizeof *from;
+    for (uint32_t i = 0; i < count; i++)
+        size += from[i].size;
+    struct blob *blobs = talloc_size(owner, size);
+    uint8_t *put = (uint8_t *)(blobs + count);
+    for (uint32_t i = 0; i < count; i++) {
+        blobs[i] = from[i].size ? BLOB_OF(memcpy(put, from[i].data, from[i].size), from[i].size)
+                                : copy_blob(owner, from[i]);
+        put += from[i].size;
+    }
+    return blobs;
+}
+
 static const void *copy_multiple(TALLOC_CTX *owner, uint16_t base, const struct prop *p)
 {
     if (!p->mv.data || !p->mv.count)
         return p->mv.data ? "" : NULL;
-    if (is_text(base)) {
-        const char **texts = talloc_array(owner, const char *, p->mv.count);
-        for (uint32_t i = 0; i < p->mv.count; i++)
-            texts[i] = talloc_strdup(owner, text_of(p->mv.str[i]));
-        return texts;
-    }
-    if (base == PtypBinary) {
-        struct blob *blobs = talloc_array(owner, struct blob, p->mv.count);
-        for (uint32_t i = 0; i < p->mv.count; i++)
-            blobs[i] = copy_blob(owner, p->mv.bin[i]);
-        return blobs;
-    }
+    if (is_text(base))
+        return copy_texts(owner, p->mv.str, p->mv.count);
+    if (base == PtypBinary)
+        return copy_blobs(owner, p->mv.bin, p->mv.count);
     return talloc_memdup(owner, p->mv.data, p->mv.count * prop_type_size(base));
 }
 

@@ -168,6 +168,29 @@ static void a_copy_outlives_what_it_was_made_of(void **state)
     assert_true(blob_equal(buf_blob(&before), buf_blob(&after)));
 }
 
+static void a_copy_takes_memory_in_proportion_to_the_value(void **state)
+{
+    (void)state;
+    enum { ELEMENTS = 20000, BYTES_PER_BYTE = 8 };
+    static const char *texts[ELEMENTS];
+    static struct blob blobs[ELEMENTS];
+    for (size_t length = 0; length < 3; length++) {
+        for (size_t i = 0; i < ELEMENTS; i++) {
+            texts[i] = "ab" + 2 - length;
+            blobs[i] = BLOB_OF("ab", length);
+        }
+        const struct prop values[] = { { .tag = T(PtypMultiple | PtypString), .mv = { ELEMENTS, { texts } } },
+                                       { .tag = T(PtypMultiple | PtypBinary), .mv = { ELEMENTS, { blobs } } } };
+        for (size_t i = 0; i < COUNTOF(values); i++) {
+            TALLOC_CTX *owner = talloc_new(arena);
+            const struct prop copy = prop_copy(owner, &values[i]);
+            assert_true(prop_equal(&copy, &values[i]));
+            assert_true(talloc_total_size(owner) <= BYTES_PER_BYTE * prop_size(&values[i]));
+            assert_true(talloc_total_blocks(owner) == 2); /* the owner and one block */
+        }
+    }
+}
+
 /* ---- sizes ---- */
 
 static void sizes_are_those_of_the_wire(void **state)
@@ -220,6 +243,7 @@ int main(void)
         TEST(multiple_values_are_ordered_element_by_element),
         TEST(equal_text_is_the_same_text),
         TEST(a_copy_outlives_what_it_was_made_of),
+        TEST(a_copy_takes_memory_in_proportion_to_the_value),
         TEST(sizes_are_those_of_the_wire),
         TEST(only_text_is_converted),
     };
