@@ -62,9 +62,12 @@ size_t letter_size(const struct letter *);       /* bytes, about */
 
 /* Into and out of a mailbox; its lock is held.  What belongs to the mailbox rather than to the letter (ids, change
  * keys, counters, flags of the folder, instructions to the sender's server) stays behind.
- * letter_save leaves the message to be saved or delivered; a value that the store refuses is left out.
+ * letter_save leaves the message to be saved or delivered; a value that the store refuses is left out, and so are
+ * named properties whose names the mailbox does not know, beyond *new_names of them: for a mail LETTER_NEW_NAMES at
+ * first, however often it is saved.
  * letter_load: ecTooBig, a single value is too long to be in memory. */
-enum ec letter_save(const struct letter *, struct store_message *into);
+#define LETTER_NEW_NAMES 100u
+enum ec letter_save(const struct letter *, struct store_message *into, uint32_t *new_names);
 enum ec letter_load(TALLOC_CTX *owner, struct store_message *from, struct letter **out);
 
 /* As bytes and back.  ecCorruptData: not such bytes. */

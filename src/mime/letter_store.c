@@ -173,6 +173,7 @@ struct into {
     enum ec (*set)(void *object, const struct prop *, uint32_t count, enum ec *results);
     enum ec (*stream)(struct store_stream **, TALLOC_CTX *owner, void *object, uint32_t tag, unsigned mode);
     void *object;
+    uint32_t *new_names;                         /* how many names the mail may still make */
 };
 
 static enum ec message_set(void *m, const struct prop *p, uint32_t count, enum ec *results)
@@ -195,9 +196,9 @@ static enum ec attachment_stream(struct store_stream **out, TALLOC_CTX *owner, v
     return store_stream_of_attachment(out, owner, a, tag, mode);
 }
 
-static struct into into_message(struct store_message *m)
+static struct into into_message(struct store_message *m, uint32_t *new_names)
 {
-    return (struct into){ store_message_store(m), message_set, message_stream, m };
+    return (struct into){ store_message_store(m), message_set, message_stream, m, new_names };
 }
 
 static bool is_text(const struct prop *p)
@@ -285,7 +286,7 @@ static struct PropertyName property_name(TALLOC_CTX *arena, const struct letter_
     return name;
 }
 
-/* A mailbox that has no ids left does without the named ones. */
+/* Without those whose names the mailbox does not know and the mail may not make. */
 static enum ec save_named(const struct letter_props *props, const struct into *into)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
@@ -294,14 +295,14 @@ static enum ec save_named(const struct letter_props *props, const struct into *i
     struct prop *values = talloc_array(arena, struct prop, props->named_count);
     for (uint32_t i = 0; i < props->named_count; i++)
         names[i] = property_name(arena, &props->named[i]);
-    enum ec ec = store_named_ids(into->st, names, props->named_count, true, ids);
+    enum ec ec = store_named_ids_of_mail(into->st, names, props->named_count, into->new_names, ids);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < props->named_count && (!ec || ec == ecNotEnoughMemory); i++)
+    for (uint32_t i = 0; i < props->named_count && !ec; i++)
         if (ids[i]) {
             values[count] = props->named[i].value;
             values[count++].tag = PROP_TAG(PROP_TYPE(props->named[i].value.tag), ids[i]);
         }
-    if (!ec || ec == ecNotEnoughMemory)
+    if (!ec)
         ec = set_values(into, values, count);
     talloc_free(arena);
     return ec;
@@ -330,9 +331,10 @@ static enum ec save_props(const struct letter_props *props, const struct into *i
     return ec;
 }
 
-static enum ec save_letter(const struct letter *letter, struct store_message *into, unsigned depth);
+static enum ec save_letter(const struct letter *, struct store_message *into, unsigned depth, uint32_t *new_names);
 
-static enum ec save_attachment(const struct letter_attachment *from, struct store_message *into, unsigned depth)
+static enum ec save_attachment(const struct letter_attachment *from, struct store_message *into, unsigned depth,
+                               uint32_t *new_names)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     struct store_attachment *a;
@@ -340,11 +342,12 @@ static enum ec save_attachment(const struct letter_attachment *from, struct stor
     uint32_t number;
     enum ec ec = store_attachment_new(&a, arena, into, &number);
     if (!ec)
-        ec = save_props(&from->props, &(struct into){ store_message_store(into), attachment_set, attachment_stream, a });
+        ec = save_props(&from->props, &(struct into){ store_message_store(into), attachment_set, attachment_stream, a,
+                                                      new_names });
     if (!ec && from->embedded && depth < LETTER_DEPTH) {
         ec = store_embedded_open(&inside, arena, a, MESSAGE_READWRITE, true);
         if (!ec)
-            ec = save_letter(from->embedded, inside, depth + 1);
+            ec = save_letter(from->embedded, inside, depth + 1, new_names);
         if (!ec)
             ec = store_message_save(inside, true, NULL);
     }
@@ -354,20 +357,20 @@ static enum ec save_attachment(const struct letter_attachment *from, struct stor
     return ec;
 }
 
-static enum ec save_letter(const struct letter *letter, struct store_message *into, unsigned depth)
+static enum ec save_letter(const struct letter *letter, struct store_message *into, unsigned depth, uint32_t *new_names)
 {
-    const struct into message = into_message(into);
+    const struct into message = into_message(into, new_names);
     enum ec ec = save_props(&letter->props, &message);
     for (uint32_t i = 0; i < letter->recipient_count && !ec; i++) {
         const struct letter_recipient *r = letter->recipients[i];
         ec = store_recipient_put(into, &(struct store_recipient){ i, r->type, { r->props.count, r->props.values } });
     }
     for (uint32_t i = 0; i < letter->attachment_count && !ec; i++)
-        ec = save_attachment(letter->attachments[i], into, depth);
+        ec = save_attachment(letter->attachments[i], into, depth, new_names);
     return ec;
 }
 
-enum ec letter_save(const struct letter *letter, struct store_message *into)
+enum ec letter_save(const struct letter *letter, struct store_message *into, uint32_t *new_names)
 {
-    return save_letter(letter, into, 0);
+    return save_letter(letter, into, 0, new_names);
 }

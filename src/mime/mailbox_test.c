@@ -58,7 +58,7 @@ static struct letter *through_the_mailbox(struct store_fixture *f, TALLOC_CTX *a
     struct letter *out;
     uint64_t mid;
     OK(store_message_new(&message, arena, f->store, INBOX, false));
-    OK(letter_save(letter, message));
+    OK(letter_save(letter, message, &(uint32_t){ LETTER_NEW_NAMES }));
     OK(store_message_deliver(message, 0, &mid));
     talloc_free(message);
     OK(store_message_open(&message, arena, f->store, INBOX, mid, MESSAGE_READONLY));

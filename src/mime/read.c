@@ -238,7 +238,8 @@ enum ec mime_to_message(TALLOC_CTX *arena, struct blob rfc5322, const struct mim
 {
     struct letter *letter;
     const enum ec ec = mime_read(arena, rfc5322, context, &letter);
-    return ec ? ec : letter_save(letter, into);
+    uint32_t new_names = LETTER_NEW_NAMES;
+    return ec ? ec : letter_save(letter, into, &new_names);
 }
 
 enum ec mime_of_message(TALLOC_CTX *arena, struct store_message *from, struct blob *rfc5322)

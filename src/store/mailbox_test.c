@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/internal.h"
 #include "wire/guids.h"
 
 #define INBOX STORE_FID(SPECIAL_INBOX)
@@ -405,6 +406,39 @@ static void a_name_keeps_its_id_for_ever(void **state)
     assert_int_equal(out[3].Kind, 0xFF);
 }
 
+static void fill_names(struct store_fixture *f, int64_t up_to)
+{
+    struct store_tx tx = store_begin(f->store);
+    sql_exec(&tx.sql, "INSERT INTO named(mb, id, guid, kind, lid, name, name_key) VALUES($1, $2, $3, 0, $2, '', $3)",
+             BIND(B_INT(f->store->mb), B_INT(up_to), B_BYTES(PSETID_Common.bytes, 16)));
+    OK(store_end(&tx));
+}
+
+static void what_others_send_leaves_the_owner_half_of_the_ids(void **state)
+{
+    struct store_fixture *f = *state;
+    struct PropertyName names[5];
+    uint16_t ids[COUNTOF(names)];
+    uint32_t allowance = 2;
+    for (uint32_t i = 0; i < COUNTOF(names); i++)
+        names[i] = by_lid(PSETID_Task, i);
+    OK(store_named_ids_of_mail(f->store, names, 3, &allowance, ids));
+    assert_int_equal(allowance, 0);
+    assert_true(ids[0] && ids[1] && !ids[2]);
+    fill_names(f, 0xBFFE);
+    allowance = 100;
+    OK(store_named_ids_of_mail(f->store, names, 4, &allowance, ids));
+    assert_int_equal(ids[2], 0xBFFF);
+    assert_int_equal(ids[3], 0);
+    assert_int_equal(allowance, 99);
+    OK(store_named_ids(f->store, &names[3], 1, true, &ids[3]));
+    assert_int_equal(ids[3], 0xC000);
+    OK(store_named_ids_of_mail(f->store, &names[3], 2, &allowance, ids));
+    assert_true(ids[0] == 0xC000 && !ids[1]); /* what the owner has made is there for all */
+    fill_names(f, 0xFFFE);
+    EC(store_named_ids(f->store, &names[4], 1, true, ids), ecNotEnoughMemory);
+}
+
 static void names_can_be_listed(void **state)
 {
     struct store_fixture *f = *state;
@@ -491,6 +525,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(classes_of_receive_folders_are_checked),
     cmocka_unit_test(a_folder_that_is_gone_receives_nothing),
     cmocka_unit_test(a_name_keeps_its_id_for_ever),
+    cmocka_unit_test(what_others_send_leaves_the_owner_half_of_the_ids),
     cmocka_unit_test(names_can_be_listed),
     cmocka_unit_test(ids_have_the_bytes_of_the_wire),
     cmocka_unit_test(long_term_ids_and_short_ones_are_the_same),

@@ -5,7 +5,8 @@
 #include "wire/guids.h"
 
 enum { KIND_LID = 0, KIND_NAME = 1, KIND_NONE = 0xFF };
-enum { ID_FIRST = 0x8000, ID_LAST = 0xFFFE, NAME_MAX_CHARACTERS = 254, CACHE = 256 };
+/* What others send takes no id after ID_LAST_OF_MAIL: the rest is for the owner's own programs. */
+enum { ID_FIRST = 0x8000, ID_LAST_OF_MAIL = 0xBFFF, ID_LAST = 0xFFFE, NAME_MAX_CHARACTERS = 254, CACHE = 256 };
 enum { QUERY_NO_STRINGS = 0x01, QUERY_NO_IDS = 0x02 };
 
 /* A name as it is kept: GUID, kind, number or text. */
@@ -80,29 +81,39 @@ static const char named_find_sql[] =
     "SELECT id FROM named WHERE mb = $1 AND guid = $2 AND kind = $3 AND lid = $4 AND name_key = $5";
 static const char named_new_sql[] =
     "INSERT INTO named(mb, id, guid, kind, lid, name, name_key)"
-    " SELECT $1, COALESCE(MAX(id), $7) + 1, $2, $3, $4, $6, $5 FROM named WHERE mb = $1 RETURNING id";
+    " SELECT $1, next.id, $2, $3, $4, $6, $5"
+    "  FROM (SELECT COALESCE(MAX(id), $7) + 1 AS id FROM named WHERE mb = $1) AS next WHERE next.id <= $8"
+    " RETURNING id";
 
-static uint16_t find_or_make(struct store_tx *tx, const struct name *name, bool create)
+/* How many names may be made, and up to which id. */
+struct making {
+    uint32_t left;
+    uint16_t last;
+};
+
+static uint16_t find_or_make(struct store_tx *tx, const struct name *name, struct making *making)
 {
     const struct sql_value guid = B_BYTES(name->guid.bytes, sizeof name->guid.bytes);
     const struct sql_value key = B_BYTES(name->key, strlen(name->key));
     int64_t id = sql_int_or(&tx->sql, 0, named_find_sql,
                             BIND(B_INT(tx->st->mb), guid, B_INT(name->kind), B_INT(name->lid), key));
-    if (!id && create && !sql_failed(&tx->sql))
-        id = sql_int(&tx->sql, named_new_sql,
-                     BIND(B_INT(tx->st->mb), guid, B_INT(name->kind), B_INT(name->lid), key, B_TEXT(name->text),
-                          B_INT(ID_FIRST - 1)));
-    if (id > ID_LAST)
+    if (id || !making->left || sql_failed(&tx->sql))
+        return (uint16_t)id;
+    id = sql_int_or(&tx->sql, 0, named_new_sql,
+                    BIND(B_INT(tx->st->mb), guid, B_INT(name->kind), B_INT(name->lid), key, B_TEXT(name->text),
+                         B_INT(ID_FIRST - 1), B_INT(making->last)));
+    making->left -= id != 0;
+    if (!id && making->last == ID_LAST)
         sql_abort(&tx->sql, ecNotEnoughMemory); /* [MS-OXCPRPT] 3.2.5.10: no more of them */
     return (uint16_t)id;
 }
 
 /* PS_MAPI names the properties below 0x8000 by their ids. */
-static uint16_t id_of(struct store_tx *tx, const struct name *name, bool create)
+static uint16_t id_of(struct store_tx *tx, const struct name *name, struct making *making)
 {
     if (guid_equal(name->guid, PS_MAPI))
         return name->kind == KIND_LID && name->lid < ID_FIRST ? (uint16_t)name->lid : 0;
-    return find_or_make(tx, name, create);
+    return find_or_make(tx, name, making);
 }
 
 static bool all_cached(TALLOC_CTX *arena, const struct store *st, const struct PropertyName *names, uint32_t count,
@@ -128,16 +139,17 @@ static void remember_all(TALLOC_CTX *arena, struct store *st, const struct Prope
     }
 }
 
-enum ec store_named_ids(struct store *st, const struct PropertyName *names, uint32_t count, bool create, uint16_t *ids)
+static enum ec ids_of(struct store *st, const struct PropertyName *names, uint32_t count, struct making *making,
+                      uint16_t *ids)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     enum ec ec = ecNone;
     if (!all_cached(arena, st, names, count, ids)) {
-        struct store_tx tx = create ? store_begin(st) : store_read(st);
+        struct store_tx tx = making->left ? store_begin(st) : store_read(st);
         for (uint32_t i = 0; i < count; i++) {
             struct name name;
             if (!ids[i] && name_of(arena, &names[i], &name))
-                ids[i] = id_of(&tx, &name, create);
+                ids[i] = id_of(&tx, &name, making);
         }
         const bool outermost = tx.outermost;
         ec = store_end(&tx);
@@ -145,6 +157,21 @@ enum ec store_named_ids(struct store *st, const struct PropertyName *names, uint
             remember_all(arena, st, names, count, ids);
     }
     talloc_free(arena);
+    return ec;
+}
+
+enum ec store_named_ids(struct store *st, const struct PropertyName *names, uint32_t count, bool create, uint16_t *ids)
+{
+    return ids_of(st, names, count, &(struct making){ create ? UINT32_MAX : 0, ID_LAST }, ids);
+}
+
+enum ec store_named_ids_of_mail(struct store *st, const struct PropertyName *names, uint32_t count, uint32_t *allowance,
+                                uint16_t *ids)
+{
+    struct making making = { *allowance, ID_LAST_OF_MAIL };
+    const enum ec ec = ids_of(st, names, count, &making, ids);
+    if (!ec)
+        *allowance = making.left;
     return ec;
 }
 

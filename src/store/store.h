@@ -317,6 +317,10 @@ enum ec store_attachment_each(struct store_attachment *, size_t limit, store_tak
 
 /* ---- named properties: [MS-OXCPRPT] 3.2.5.9, 3.2.5.10 ---- */
 enum ec store_named_ids(struct store *, const struct PropertyName *, uint32_t count, bool create, uint16_t *ids);  /* 0: none */
+/* For what others have sent: makes at most *allowance names, less those made, and only while half of the ids are free,
+ * so that nobody uses up somebody else's ids.  A name that is not made has the id 0. */
+enum ec store_named_ids_of_mail(struct store *, const struct PropertyName *, uint32_t count, uint32_t *allowance,
+                                uint16_t *ids);
 enum ec store_named_names(TALLOC_CTX *arena, struct store *, const uint16_t *ids, uint32_t count, struct PropertyName *out);
 enum ec store_named_all(TALLOC_CTX *arena, struct store *, const struct guid *only, uint8_t query_flags,
                         uint16_t **ids, struct PropertyName **names, uint32_t *count);

@@ -115,14 +115,14 @@ struct mail_out {
 };
 
 /* A new message with what the rules have changed of it so far. */
-static enum ec new_message(const struct rule_run *run, struct store_message **out)
+static enum ec new_message(struct rule_run *run, struct store_message **out)
 {
     enum ec results[1], ec = store_message_new(out, run->arena, run->st, STORE_FID(SPECIAL_INBOX), false);
     bool changed;
     if (ec)
         return ec;
     store_message_flags(*out, run->how->from_outside ? mfInternet : 0, mfUnsent);
-    ec = letter_save(run->letter, *out);
+    ec = letter_save(run->letter, *out, &run->new_names);
     for (uint32_t i = 0; i < run->tag_count && !ec; i++)
         ec = store_message_set(*out, &run->tags[i], 1, results);
     if (run->read && !ec)
@@ -243,7 +243,8 @@ enum ec deliver(struct transport *t, const struct account *to, const struct lett
     if (!ec) {
         struct rule_run *run = talloc_zero(arena, struct rule_run);
         *run = (struct rule_run){
-            .transport = t, .arena = arena, .st = st, .owner = to, .how = d, .letter = copy_for(arena, t, letter, to, d)
+            .transport = t, .arena = arena, .st = st, .owner = to, .how = d, .letter = copy_for(arena, t, letter, to, d),
+            .new_names = LETTER_NEW_NAMES
         };
         store_lock(st);
         ec = deliver_locked(run, arena, &out);

@@ -49,6 +49,7 @@ struct rule_run {
     const struct account *owner;
     const struct letter *letter;                 /* the owner's copy */
     const struct delivery *how;
+    uint32_t new_names;                          /* that it may still make in the mailbox */
     struct store_message *message;               /* the same, not saved yet */
     bool asked_state, out_of_office;
 

@@ -198,6 +198,25 @@ static void attachments_embedded_messages_and_named_properties_come_along(void *
     assert_string_equal(flag->str, "follow up");
 }
 
+static void a_mail_brings_a_hundred_new_names_and_no_more(void **state)
+{
+    enum { BROUGHT = 130, MOST = 100 };
+    struct post *p = *state;
+    struct draft d = draft(p, "names");
+    struct PropertyName names[BROUGHT];
+    uint16_t ids[BROUGHT];
+    for (uint32_t i = 0; i < BROUGHT; i++)
+        names[i] = (struct PropertyName){ .Kind = 0, .GUID = PSETID_Common, .LID = 0x10000 + i };
+    OK(store_named_ids(d.st, names, BROUGHT, true, ids));
+    for (uint32_t i = 0; i < BROUGHT; i++)
+        set(&d, P_I32(PROP_TAG(PtypInteger32, ids[i]), i));
+    to(&d, TO, "SMTP", "bob@contoso.com");
+    OK(submit(&d));
+    const struct letter *letter = post_newest(p, p->bob, INBOX);
+    assert_string_equal(letter_text(&letter->props, PidTagSubject), "names");
+    assert_int_equal(letter->props.named_count, MOST);
+}
+
 static void what_was_not_saved_is_saved_by_submitting_it(void **state)
 {
     struct post *p = *state;
@@ -512,6 +531,7 @@ int main(void)
         TEST(nobody_sees_who_got_a_blind_copy),
         TEST(who_is_named_twice_gets_one_copy),
         TEST(attachments_embedded_messages_and_named_properties_come_along),
+        TEST(a_mail_brings_a_hundred_new_names_and_no_more),
         TEST(what_was_not_saved_is_saved_by_submitting_it),
         TEST(a_message_in_somebody_elses_name_is_refused),
         TEST(one_of_the_senders_own_addresses_in_From_is_fine),
