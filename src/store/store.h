@@ -215,6 +215,8 @@ enum ec store_message_copy(struct store_message *to, struct store_message *from,
                            bool tags_exclude, bool with_subobjects, bool no_overwrite, enum ec *results);
 
 /* ---- streams: [MS-OXCPRPT] 2.2.14 and on ---- */
+/* A value may have a quarter of a gigabyte: a client must not fill the disk by naming a size. */
+#define STORE_STREAM_MAX 0x10000000u
 enum { STREAM_READ = 0, STREAM_READWRITE = 1, STREAM_CREATE = 2, STREAM_BEST = 3 };
 /* Or-ed to the mode of a PtypString8 stream; windows-1252 unless said.  PtypString streams are UTF-16. */
 #define STREAM_CODEPAGE(codepage) ((unsigned)(codepage) << 8)

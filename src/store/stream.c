@@ -7,8 +7,7 @@
 
 /* [MS-OXCPRPT] 2.2.20.1 */
 enum { FROM_BEGINNING = 0, FROM_CURRENT = 1, FROM_END = 2 };
-/* A value may have a quarter of a gigabyte: a client must not fill the disk by naming a size. */
-enum { PIECE = 64 * 1024, SIZE_LIMIT = 0x10000000, SEEK_LIMIT = 0x7FFFFFFF, WESTERN_CODEPAGE = 1252 };
+enum { PIECE = 64 * 1024, SEEK_LIMIT = 0x7FFFFFFF, WESTERN_CODEPAGE = 1252 };
 
 enum stream_of { OF_MESSAGE, OF_ATTACHMENT, OF_FOLDER };
 struct store_stream {
@@ -331,7 +330,7 @@ enum ec store_stream_read(TALLOC_CTX *arena, struct store_stream *s, uint32_t co
 /* Text in a code page is converted whole when it is written. */
 static uint64_t size_limit(const struct store_stream *s)
 {
-    return PROP_TYPE(s->tag) == PtypString8 ? ITEM_CONVERT_LIMIT : SIZE_LIMIT;
+    return PROP_TYPE(s->tag) == PtypString8 ? ITEM_CONVERT_LIMIT : STORE_STREAM_MAX;
 }
 
 /* The bytes are in a spool, and nobody else has it. */
