@@ -13,8 +13,6 @@
 #define READ_STREAM_MAX 0x80000000u /* [MS-OXCROPS] 2.2.9.2.1 */
 #define CODEPAGE_OF_LOGON 0x0FFF    /* [MS-OXCMSG] 2.2.3.1.1 */
 #define QUERY_NO_ADVANCE 0x01       /* [MS-OXCTABL] 2.2.2.5.1: the same rows would come again */
-#define CHAIN_ROOM_STREAM 8192u     /* less than this left: no further chained buffer */
-#define CHAIN_ROOM_ROWS 32768u
 #define POOL_BYTES (48 << 10)       /* for the many small pieces of a page of rows */
 
 struct handler {
@@ -374,19 +372,40 @@ static bool rest_of_rows(const struct run *r)
     return more;
 }
 
-static bool chain_next(const struct run *r)
+/* The client leaves it to the server how much comes at once: [MS-OXCFXICS] 3.2.5.8.1.5. */
+static bool rest_of_transfer(const struct run *r)
 {
-    return r->last_code == ecNone && (r->last.rop->id == 0x2C ? rest_of_stream(r) : rest_of_rows(r));
+    const struct RopFastTransferSourceGetBufferRequest *asked = r->last.body;
+    const struct RopFastTransferSourceGetBufferResponse *got = r->last_response;
+    return asked->BufferSize == 0xBABE && got->TransferStatus == 1 && got->TransferBufferSize;
+}
+
+static const struct chained {
+    uint8_t id;
+    uint32_t room; /* less than this left: no further chained buffer */
+    bool (*rest)(const struct run *);
+} chained[] = {
+    { 0x15, 32768, rest_of_rows },
+    { 0x2C, 8192, rest_of_stream },
+    { 0x4E, 8192, rest_of_transfer },
+};
+
+/* NULL: not one of the ROPs that go on. */
+static const struct chained *chained_of(const struct run *r)
+{
+    for (size_t i = 0; r->last.rop && i < COUNTOF(chained); i++)
+        if (chained[i].id == r->last.rop->id)
+            return &chained[i];
+    return NULL;
 }
 
 /* [MS-OXCRPC] 3.1.4.2.1.2.2: the last ROP again, as if the client had asked for more, while there is room. */
-static uint32_t chain(struct run *r, struct buf *payload, size_t left, struct blob *payloads)
+static uint32_t chain(struct run *r, const struct chained *c, struct buf *payload, size_t left, struct blob *payloads)
 {
     uint32_t count = 0;
     payloads[count++] = close_payload(r, payload);
     left -= EXTENDED_HEADER + payloads[0].size;
-    while (count < EXTENDED_BUFFERS_MAX && left >= (r->last.rop->id == 0x2C ? CHAIN_ROOM_STREAM : CHAIN_ROOM_ROWS) &&
-           chain_next(r)) {
+    while (count < EXTENDED_BUFFERS_MAX && left >= c->room && r->last_code == ecNone && c->rest(r)) {
         const struct rop_request again = r->last;
         open_payload(r, payload, MIN(EXTENDED_PAYLOAD_MAX, left - EXTENDED_HEADER));
         if (!run_rop(r, &again, 0))
@@ -439,9 +458,9 @@ enum ec rop_execute(TALLOC_CTX *arena, const struct rop_services *services, stru
         return ec;
     struct blob payloads[EXTENDED_BUFFERS_MAX];
     uint32_t count = 1;
-    const bool chains = r.last.rop && (r.last.rop->id == 0x15 || r.last.rop->id == 0x2C);
+    const struct chained *chains = chained_of(&r);
     if (flags & EXECUTE_CHAIN && !r.stop && chains) {
-        count = chain(&r, &payload, out_max, payloads);
+        count = chain(&r, chains, &payload, out_max, payloads);
     } else {
         put_notifications(&r);
         payloads[0] = close_payload(&r, &payload);

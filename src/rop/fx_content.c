@@ -179,27 +179,22 @@ static void keep_a_body(struct fx_message *f)
     f->scope.filter = &f->filter;
 }
 
-static void put_some(struct fx_download *d, struct store_message *m, const uint32_t *tags, uint32_t count)
-{
-    TALLOC_CTX *scratch = talloc_new(d);
-    struct prop *values = talloc_zero_array(scratch, struct prop, count);
-    if (!store_message_get(scratch, m, tags, count, VALUE_WHOLE, values))
-        for (uint32_t i = 0; i < count; i++)
-            if (PROP_TYPE(values[i].tag) != PtypErrorCode)
-                fx_put(d, &values[i]);
-    talloc_free(scratch);
-}
-
-/* 2.2.4.3.16: PidTagMid stands first. */
+/* 2.2.4.3.16: PidTagMid stands first.  R3133: the entry id is the original one's wherever the copy goes. */
 static void put_identity(struct fx_download *d, const struct fx_message *f)
 {
-    static const uint32_t mid[] = { PidTagMid };
-    static const uint32_t all[] = { PidTagEntryId, PidTagRecordKey, PidTagSourceKey, PidTagChangeKey,
-                                    PidTagPredecessorChangeList };
-    if (f->scope.identity == FX_MID || f->scope.identity == FX_ALL_IDENTITY)
-        put_some(d, f->m, mid, COUNTOF(mid));
-    if (f->scope.identity == FX_ALL_IDENTITY)
-        put_some(d, f->m, all, COUNTOF(all));
+    static const uint32_t tags[] = { PidTagMid, PidTagSourceKey, PidTagChangeKey, PidTagPredecessorChangeList,
+                                     PidTagEntryId };
+    const uint32_t count = f->scope.identity == FX_ALL_IDENTITY ? COUNTOF(tags) : f->scope.identity == FX_MID;
+    struct prop values[COUNTOF(tags)];
+    TALLOC_CTX *scratch = talloc_new(d);
+    const enum ec ec = store_message_get(scratch, f->m, tags, count, VALUE_WHOLE, values);
+    for (uint32_t i = 0; !ec && i < count; i++) {
+        if (tags[i] == PidTagEntryId && PROP_TYPE(values[i].tag) == PtypBinary)
+            values[i].tag = PidTagOriginalEntryId;
+        if (PROP_TYPE(values[i].tag) != PtypErrorCode)
+            fx_put(d, &values[i]);
+    }
+    talloc_free(scratch);
 }
 
 /* An include list may name what a copy does not have of itself, as display names and sizes. */
@@ -207,9 +202,15 @@ static void put_asked(struct fx_download *d, const struct fx_message *f)
 {
     static const uint32_t computed[] = { PidTagDisplayTo, PidTagDisplayCc, PidTagDisplayBcc, PidTagHasAttachments,
                                          PidTagMessageSize };
-    for (size_t i = 0; f->scope.filter && f->scope.filter->include && i < COUNTOF(computed); i++)
+    TALLOC_CTX *scratch = talloc_new(d);
+    for (size_t i = 0; f->scope.filter && f->scope.filter->include && i < COUNTOF(computed); i++) {
+        struct prop p = P_ERR(computed[i], ecNotFound);
         if (fx_filter_has(f->scope.filter, computed[i]))
-            put_some(d, f->m, &computed[i], 1);
+            store_message_get(scratch, f->m, &computed[i], 1, VALUE_WHOLE, &p);
+        if (PROP_TYPE(p.tag) != PtypErrorCode)
+            fx_put(d, &p);
+    }
+    talloc_free(scratch);
 }
 
 static enum ec put_message_props(struct fx_download *d, struct fx_message *f)
@@ -217,7 +218,8 @@ static enum ec put_message_props(struct fx_download *d, struct fx_message *f)
     static const uint32_t said[] = { PidTagLastModificationTime, 0 };
     keep_a_body(f);
     put_asked(d, f);
-    f->props = (struct fx_props){ d, f, f->scope.filter, f->scope.identity == FX_IN_HEADER ? said : NULL };
+    f->props = (struct fx_props){ d, f, f->scope.filter,
+                                  f->scope.identity == FX_IN_HEADER || f->scope.identity == FX_MID ? said : NULL };
     return store_message_each(f->m, VALUE_WHOLE, take_prop, &f->props);
 }
 
@@ -383,6 +385,7 @@ void fx_push_attachment(struct fx_download *d, struct store_attachment *a, const
 
 /* ---- a folder ---- */
 
+/* Counts and identity are of the folder itself. */
 static bool folder_keeps(uint32_t tag)
 {
     static const uint32_t own[] = { PidTagDisplayName,
@@ -413,7 +416,7 @@ static bool folder_keeps(uint32_t tag)
     return !is_among(own, tag) && PROP_ID(tag) < 0x8000;
 }
 
-enum ec fx_put_folder(struct fx_download *d, uint64_t fid, const struct fx_filter *filter)
+enum ec fx_put_folder(struct fx_download *d, uint64_t fid, const struct fx_filter *filter, const uint32_t *without)
 {
     TALLOC_CTX *scratch = talloc_new(d);
     const uint32_t *tags;
@@ -421,7 +424,8 @@ enum ec fx_put_folder(struct fx_download *d, uint64_t fid, const struct fx_filte
     enum ec ec = store_folder_tags(scratch, d->store, fid, &tags, &count);
     uint32_t *wanted = talloc_array(scratch, uint32_t, count + 1);
     for (uint32_t i = 0; i < count; i++)
-        if (fx_travels(tags[i]) && folder_keeps(tags[i]) && fx_filter_has(filter, tags[i]))
+        if (fx_travels(tags[i]) && folder_keeps(tags[i]) && !is_among(without, tags[i]) &&
+            fx_filter_has(filter, tags[i]))
             wanted[n++] = tags[i];
     struct prop *values = talloc_zero_array(scratch, struct prop, n + 1);
     if (!ec)

@@ -51,6 +51,45 @@ static void make(struct fx_download *d, size_t bytes)
     }
 }
 
+/* ---- errors ---- */
+
+void fx_put_structure(struct fx_download *d, const struct wire_struct *description, const void *self)
+{
+    TALLOC_CTX *scratch = talloc_new(d);
+    struct buf bytes;
+    buf_init(&bytes, scratch);
+    struct wire_out out = wire_out(&bytes);
+    wire_put(&out, description, self);
+    fx_put(d, &P_BIN(PROP_TAG(PtypBinary, 0x0000), buf_blob(&bytes)));
+    talloc_free(scratch);
+}
+
+struct GlobalId fx_global_id(const struct fx_download *d, uint64_t id)
+{
+    struct LongTermId long_id = { 0 };
+    struct GlobalId gid = { 0 };
+    if (id && store_long_term_id(d->store, id, &long_id) == ecNone) {
+        gid.DatabaseGuid = long_id.DatabaseGuid;
+        memcpy(gid.GlobalCounter, long_id.GlobalCounter, sizeof gid.GlobalCounter);
+    }
+    return gid;
+}
+
+/* 2.2.4.3.4: what could not be read is named, and the rest follows. */
+enum ec fx_report(struct fx_download *d)
+{
+    const enum ec ec = d->top->failed;
+    const struct ExtendedErrorInfo info = { .ErrorCode = (uint32_t)ec,
+                                            .FolderGID = fx_global_id(d, d->fid),
+                                            .MessageGID = fx_global_id(d, d->mid) };
+    d->top->failed = ecNone;
+    if (!(d->out.options & FX_RECOVER_MODE))
+        return ec;
+    fx_put_marker(&d->out, FX_FXErrorInfo);
+    fx_put_structure(d, &ExtendedErrorInfo_wire, &info);
+    return ecNone;
+}
+
 /* ---- named properties ---- */
 
 struct fx_names {

@@ -43,6 +43,11 @@ enum ec fx_download_open(struct rop_call *, struct object *parent, uint8_t send_
 void *fx_push(struct fx_download *, size_t size, fx_step *); /* zeroed */
 #define FX_PUSH(d, type, step) ((struct type *)fx_push(d, sizeof(struct type), step))
 void fx_pop(struct fx_download *);
+/* The errorInfo of what failed above the frame on top; its error, where the client does not understand that. */
+enum ec fx_report(struct fx_download *);
+struct GlobalId fx_global_id(const struct fx_download *, uint64_t id);
+void fx_put_structure(struct fx_download *, const struct wire_struct *,
+                      const void *self); /* as the binary 0x00000102 */
 /* Of named properties, looked up once; NULL: the mailbox does not know it. */
 const struct PropertyName *fx_name(struct fx_download *, uint32_t tag);
 
@@ -67,5 +72,5 @@ enum ec fx_push_stored(struct fx_download *, uint64_t fid, uint64_t mid, const s
                        struct store_message **out);
 void fx_put(struct fx_download *, const struct prop *); /* with its name where it has one */
 bool fx_travels(uint32_t tag);                          /* 3.2.5.12 */
-/* The propList of a folder, but for what the caller has put itself. */
-enum ec fx_put_folder(struct fx_download *, uint64_t fid, const struct fx_filter *);
+/* The propList of a folder; `without` is ended by 0: what the caller has put itself. */
+enum ec fx_put_folder(struct fx_download *, uint64_t fid, const struct fx_filter *, const uint32_t *without);

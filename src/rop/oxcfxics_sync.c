@@ -95,17 +95,6 @@ static enum ec begin_contents(struct fx_download *d, struct sync *s)
     return store_sync_contents(s, d->store, s->fid, &asked, &s->contents);
 }
 
-static void put_structure(struct fx_download *d, const struct wire_struct *description, const void *self)
-{
-    TALLOC_CTX *scratch = talloc_new(d);
-    struct buf bytes;
-    buf_init(&bytes, scratch);
-    struct wire_out out = wire_out(&bytes);
-    wire_put(&out, description, self);
-    fx_put(d, &P_BIN(PROP_TAG(PtypBinary, 0x0000), buf_blob(&bytes)));
-    talloc_free(scratch);
-}
-
 /* 2.2.4.3.19 */
 static void put_progress_total(struct fx_download *d, const struct sync *s)
 {
@@ -116,7 +105,7 @@ static void put_progress_total(struct fx_download *d, const struct sync *s)
         *(m->associated ? &total.FAIMessageTotalSize : &total.NormalMessageTotalSize) += m->size;
     }
     fx_put_marker(&d->out, FX_IncrSyncProgressMode);
-    put_structure(d, &ProgressInformation_wire, &total);
+    fx_put_structure(d, &ProgressInformation_wire, &total);
 }
 
 /* 2.2.4.3.18 */
@@ -127,32 +116,11 @@ static void put_progress_of(struct fx_download *d, const struct store_sync_messa
     fx_put(d, &P_BOOL(PROP_TAG(PtypBoolean, 0x0000), m->associated));
 }
 
-static struct GlobalId global_id(const struct fx_download *d, uint64_t id)
-{
-    struct LongTermId long_id = { 0 };
-    struct GlobalId gid = { 0 };
-    if (id && store_long_term_id(d->store, id, &long_id) == ecNone) {
-        gid.DatabaseGuid = long_id.DatabaseGuid;
-        memcpy(gid.GlobalCounter, long_id.GlobalCounter, sizeof gid.GlobalCounter);
-    }
-    return gid;
-}
-
-/* 2.2.4.3.4: what could not be read is named, and the rest follows. */
-static void put_error(struct fx_download *d, enum ec ec)
-{
-    const struct ExtendedErrorInfo info = { .ErrorCode = (uint32_t)ec,
-                                            .FolderGID = global_id(d, d->fid),
-                                            .MessageGID = global_id(d, d->mid) };
-    fx_put_marker(&d->out, FX_FXErrorInfo);
-    put_structure(d, &ExtendedErrorInfo_wire, &info);
-}
-
 /* R2178: what others have called it does not count then. */
 static struct prop source_key(TALLOC_CTX *arena, struct fx_download *d, uint32_t tag, uint64_t id)
 {
     struct GlobalId *gid = talloc(arena, struct GlobalId);
-    *gid = global_id(d, id);
+    *gid = fx_global_id(d, id);
     return P_BIN(tag, BLOB_OF(gid, sizeof *gid));
 }
 
@@ -312,13 +280,10 @@ static void close_sync(struct fx_download *d, const struct sync *s)
 /* Something above has failed: it is told here, once. */
 static enum ec report(struct fx_download *d, struct sync *s)
 {
-    const enum ec ec = s->frame.failed;
-    s->frame.failed = ecNone;
-    if (!(d->out.options & FX_RECOVER_MODE))
-        return ec;
-    give_up(s, &s->contents.messages[s->next - 1]);
-    put_error(d, ec);
-    return ecNone;
+    const enum ec ec = fx_report(d);
+    if (!ec)
+        give_up(s, &s->contents.messages[s->next - 1]);
+    return ec;
 }
 
 static enum ec step_contents(struct fx_download *d, struct fx_frame *frame)
@@ -385,13 +350,15 @@ static enum ec put_folder_header(struct fx_download *d, const struct sync *s, co
     return ec;
 }
 
+static const uint32_t in_header[] = { PidTagLastModificationTime, 0 };
+
 static enum ec put_folder_change(struct fx_download *d, struct sync *s, const struct store_sync_folder *f)
 {
     const enum ec ec = put_folder_header(d, s, f);
     if (ec)
         return ec;
     put_quirks(d);
-    return fx_put_folder(d, f->fid, &s->filter);
+    return fx_put_folder(d, f->fid, &s->filter, in_header);
 }
 
 static void close_hierarchy(struct fx_download *d, struct sync *s)

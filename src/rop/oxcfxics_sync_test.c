@@ -662,6 +662,35 @@ static void the_server_chooses_the_size_up_to_the_maximum(void **state)
                     32767); /* R2137001 */
 }
 
+static void a_stream_goes_on_in_chained_buffers(void **state)
+{
+    struct rop_fixture *f = *state;
+    struct fx_client *c = fx_client(f, INBOX, FX_CONTENTS);
+    struct buf all;
+    a_rich_message(f);
+    struct rop_batch *b = rop_batch(f);
+    const uint8_t index = rop_batch_handle(b, fx_client_begin(c));
+    ADD(b, FastTransferSourceGetBuffer, index, 0, .BufferSize = 0xBABE, .MaximumBufferSize = 0xFFFF);
+    f->flags = EXECUTE_CHAIN;
+    buf_init(&all, f->arena);
+    do {
+        assert_int_equal(rop_batch_run(b), ecNone);
+        assert_true(b->payload_count > 1 || all.size);
+        for (uint32_t i = 0; i < b->payload_count; i++) {
+            rop_batch_payload(b, i);
+            const struct rop_response answer = rop_batch_next(b, "FastTransferSourceGetBuffer", NULL, 0);
+            const struct RopFastTransferSourceGetBufferResponse *r = answer.body;
+            assert_int_equal(answer.code, ecNone);
+            buf_add(&all, r->TransferBuffer.data, r->TransferBuffer.size);
+            c->got.count = r->TransferStatus;
+        }
+    } while (c->got.count != 3);
+    const struct fx_stream chained = fx_parse(f->arena, buf_blob(&all));
+    f->flags = 0;
+    fx_client_sync(c);
+    assert_true(blob_equal(chained.bytes, c->got.bytes)); /* MS-OXCRPC_R972 */
+}
+
 static void after_the_end_nothing_more_comes(void **state)
 {
     struct rop_fixture *f = *state;
@@ -734,6 +763,7 @@ int main(void)
         ROP_TEST(a_state_with_all_ids_there_are_is_one_range),
         ROP_TEST(a_buffer_that_does_not_fit_is_refused_before_anything_is_made),
         ROP_TEST(the_server_chooses_the_size_up_to_the_maximum),
+        ROP_TEST(a_stream_goes_on_in_chained_buffers),
         ROP_TEST(after_the_end_nothing_more_comes),
         ROP_TEST(a_message_that_is_deleted_on_the_way_is_passed_over),
     };
