@@ -7,7 +7,8 @@ enum { TBLSTAT_COMPLETE = 0x00 };
 enum { QUERY_NO_ADVANCE = 0x01 };
 enum { FIND_BACKWARD = 0x01 };
 enum { BOOKMARK_CUSTOM = 3 };
-#define ROW_COUNTS 3u /* Origin and RowCount before the rows of RopQueryRows */
+#define ROW_COUNTS 3u      /* Origin and RowCount before the rows of RopQueryRows */
+#define EXPANDED_COUNTS 6u /* ExpandedRowCount and RowCount before those of RopExpandRow */
 
 /* [MS-OXCTABL] 3.2.5.2: nothing can be read before a successful RopSetColumns. */
 static enum ec need_columns(struct rop_call *call)
@@ -43,12 +44,9 @@ enum ec rop_SetColumns(struct rop_call *call, const struct RopSetColumnsRequest 
 enum ec rop_SortTable(struct rop_call *call, const struct RopSortTableRequest *request,
                       struct RopSortTableResponse *response)
 {
-    if (request->ExpandedCount > request->CategoryCount || request->CategoryCount > request->SortOrderCount)
-        return ecInvalidParam;
-    if (request->CategoryCount)
-        return ecTooComplex; /* categories: a client falls back to its own grouping */
     response->TableStatus = TBLSTAT_COMPLETE;
-    return store_table_sort(call->object->table, request->SortOrders, request->SortOrderCount);
+    return store_table_categorise(call->object->table, request->SortOrders, request->SortOrderCount,
+                                  request->CategoryCount, request->ExpandedCount);
 }
 
 /* [MS-OXCTABL] 3.2.5.4 */
@@ -264,4 +262,63 @@ enum ec rop_ResetTable(struct rop_call *call, const struct RopResetTableRequest 
     store_table_reset(call->object->table);
     call->object->view = false;
     return ecNone;
+}
+
+/* ---- categories ---- */
+
+/* [MS-OXCTABL] 3.2.5.17: rows that do not fit are read by RopQueryRows. */
+enum ec rop_ExpandRow(struct rop_call *call, const struct RopExpandRowRequest *request,
+                      struct RopExpandRowResponse *response)
+{
+    enum ec ec = need_columns(call);
+    if (ec)
+        return ec;
+    looked_at(call);
+
+    struct page page = page_new(call);
+    page.out.to = &page.bytes;
+    page.out.limit = call->room - EXPANDED_COUNTS;
+    struct props *rows;
+    uint32_t count;
+    ec = store_table_expand(call->arena, call->object->table, request->CategoryId, request->MaxRowCount, row_fits,
+                            &page, &rows, &count, &response->ExpandedRowCount);
+    response->RowCount = (uint16_t)count;
+    response->RowData = rows;
+    call->rows = buf_blob(&page.bytes);
+    return ec;
+}
+
+/* [MS-OXCTABL] 3.2.5.18 */
+enum ec rop_CollapseRow(struct rop_call *call, const struct RopCollapseRowRequest *request,
+                        struct RopCollapseRowResponse *response)
+{
+    const enum ec ec = need_columns(call);
+    if (ec)
+        return ec;
+    looked_at(call);
+    return store_table_collapse(call->object->table, request->CategoryId, &response->CollapsedRowCount);
+}
+
+/* [MS-OXCTABL] 3.2.5.19 */
+enum ec rop_GetCollapseState(struct rop_call *call, const struct RopGetCollapseStateRequest *request,
+                             struct RopGetCollapseStateResponse *response)
+{
+    enum ec ec = need_columns(call);
+    if (!ec)
+        ec = store_table_collapse_state(call->arena, call->object->table, request->RowId, request->RowInstanceNumber,
+                                        &response->CollapseState);
+    response->CollapseStateSize = (uint16_t)response->CollapseState.size;
+    return ec;
+}
+
+/* [MS-OXCTABL] 3.2.5.20 */
+enum ec rop_SetCollapseState(struct rop_call *call, const struct RopSetCollapseStateRequest *request,
+                             struct RopSetCollapseStateResponse *response)
+{
+    enum ec ec = need_columns(call);
+    if (!ec)
+        ec = store_table_set_collapse_state(call->arena, call->object->table, request->CollapseState,
+                                            &response->Bookmark);
+    response->BookmarkSize = (uint16_t)response->Bookmark.size;
+    return ec;
 }

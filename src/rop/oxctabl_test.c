@@ -265,15 +265,65 @@ static void a_new_order_replaces_the_old_and_goes_back_to_the_beginning(void **s
     expect(&t, true, 9, "fedcba", BOOKMARK_END);                                            /* R438, R439 */
 }
 
-static void categories_are_too_complex(void **state)
+static void categories_expand_collapse_and_come_back(void **state)
 {
+    static const uint32_t shown[] = { PidTagInstID, PidTagRowType, PidTagSubject };
     struct rop_fixture *f = *state;
     const struct table t = sorted(f);
     const struct SortOrder order = { .PropertyTag = PidTagSubject };
-    CODE(RUN(f, SortTable, t.handle, .SortOrderCount = 1, .CategoryCount = 1, .SortOrders = &order), ecTooComplex);
     CODE(RUN(f, SortTable, t.handle, .SortOrderCount = 1, .CategoryCount = 2, .SortOrders = &order), ecInvalidParam);
     CODE(RUN(f, SortTable, t.handle, .SortOrderCount = 1, .ExpandedCount = 1, .SortOrders = &order), ecInvalidParam);
     expect(&t, true, 9, "abcdef", BOOKMARK_END);
+    CODE(RUN(f, SortTable, t.handle, .SortOrderCount = 1, .CategoryCount = 1, .SortOrders = &order), ecNone);
+    CODE(RUN(f, SetColumns, t.handle, .PropertyTagCount = 3, .PropertyTags = shown), ecNone);
+    struct rop_done done = RUN_ROWS(f, QueryRows, t.handle, shown, .ForwardRead = true, .RowCount = 20);
+    const struct RopQueryRowsResponse *headers = done.response;
+    assert_int_equal(headers->RowCount, 6);
+    assert_int_equal(headers->RowData[1].values[1].u32, 4); /* R18 */
+    assert_string_equal(headers->RowData[1].values[2].str, "bravo");
+    const uint64_t b = headers->RowData[1].values[0].u64;
+
+    CODE(RUN(f, CollapseRow, t.handle, .CategoryId = b), ecNotExpanded); /* R577 */
+    done = RUN_ROWS(f, ExpandRow, t.handle, shown, .CategoryId = b, .MaxRowCount = 5);
+    CODE(done, ecNone); /* R567, R568 */
+    const struct RopExpandRowResponse *expanded = done.response;
+    assert_int_equal(expanded->ExpandedRowCount, 1); /* R278 */
+    assert_int_equal(expanded->RowCount, 1);         /* R279, R814, R825 */
+    assert_int_equal(expanded->RowData[0].values[1].u32, 1);
+    CODE(RUN_ROWS(f, ExpandRow, t.handle, shown, .CategoryId = b), ecNotCollapsed); /* R571 */
+    CODE(RUN_ROWS(f, ExpandRow, t.handle, shown, .CategoryId = 1), ecNotFound);     /* R570 */
+
+    done = RUN(f, GetCollapseState, t.handle, .RowId = b);
+    CODE(done, ecNone); /* R579, R582 */
+    const struct RopGetCollapseStateResponse *saved = done.response;
+    const struct blob state_of = blob_copy(f->arena, saved->CollapseState);
+    done = RUN(f, CollapseRow, t.handle, .CategoryId = b);
+    CODE(done, ecNone);                                                                             /* R573, R574 */
+    assert_int_equal(((const struct RopCollapseRowResponse *)done.response)->CollapsedRowCount, 1); /* R287 */
+    CODE(RUN(f, CollapseRow, t.handle, .CategoryId = 1), ecNotFound);                               /* R576 */
+    done = RUN(f, SetCollapseState, t.handle, .CollapseStateSize = (uint16_t)state_of.size, .CollapseState = state_of);
+    CODE(done, ecNone); /* R289, R304, R585, R588 */
+    const struct RopSetCollapseStateResponse *set = done.response;
+    CODE(RUN(f, FreeBookmark, t.handle, .BookmarkSize = set->BookmarkSize, .Bookmark = set->Bookmark),
+         ecNone); /* R310, R314 */
+    done = RUN_ROWS(f, QueryRows, t.handle, shown, .ForwardRead = true, .RowCount = 20);
+    assert_int_equal(((const struct RopQueryRowsResponse *)done.response)->RowCount, 6); /* R587: from b on */
+}
+
+static void only_contents_tables_have_categories(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t folder = rop_folder(f, STORE_FID(SPECIAL_INBOX));
+    const uint32_t hierarchy = RUN(f, GetHierarchyTable, folder).handle;
+    CODE(RUN(f, ExpandRow, hierarchy), ecNotSupported);        /* R572, R274 */
+    CODE(RUN(f, CollapseRow, hierarchy), ecNotSupported);      /* R578, R284 */
+    CODE(RUN(f, GetCollapseState, hierarchy), ecNotSupported); /* R584, R290 */
+    CODE(RUN(f, SetCollapseState, hierarchy), ecNotSupported); /* R590, R306 */
+    const uint32_t contents = RUN(f, GetContentsTable, folder).handle;
+    CODE(RUN(f, ExpandRow, contents), ecNullObject);        /* R8263, R8273 */
+    CODE(RUN(f, CollapseRow, contents), ecNullObject);      /* R8261, R8271 */
+    CODE(RUN(f, GetCollapseState, contents), ecNullObject); /* R8265, R8275 */
+    CODE(RUN(f, SetCollapseState, contents), ecNullObject); /* R8267, R8277 */
 }
 
 static void a_restricted_table_has_only_the_rows_that_match(void **state)
@@ -479,7 +529,8 @@ int main(void)
         ROP_TEST(a_fraction_leads_to_its_place),
         ROP_TEST(only_whole_rows_are_sent_and_one_that_does_not_fit_is_ecBufferTooSmall),
         ROP_TEST(a_new_order_replaces_the_old_and_goes_back_to_the_beginning),
-        ROP_TEST(categories_are_too_complex),
+        ROP_TEST(categories_expand_collapse_and_come_back),
+        ROP_TEST(only_contents_tables_have_categories),
         ROP_TEST(a_restricted_table_has_only_the_rows_that_match),
         ROP_TEST(what_a_kind_of_table_does_not_do_is_ecNotSupported),
         ROP_TEST(nothing_runs_that_could_be_aborted),

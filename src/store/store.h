@@ -238,6 +238,10 @@ enum ec store_attachment_table(struct store_table **, TALLOC_CTX *owner, struct 
 /* Copies what it is given. */
 enum ec store_table_columns(struct store_table *, const uint32_t *tags, uint32_t count);
 enum ec store_table_sort(struct store_table *, const struct SortOrder *, uint32_t count);
+/* The first `categories` orders make header rows, of which the first `expanded` levels begin expanded.  An order of
+ * MaximumCategory, behind them, sorts the last category: [MS-OXCTABL] 2.2.2.3.1. */
+enum ec store_table_categorise(struct store_table *, const struct SortOrder *, uint32_t count, uint32_t categories,
+                               uint32_t expanded);
 enum ec store_table_restrict(struct store_table *, const struct restriction *);            /* NULL: none */
 void store_table_set_locale(struct store_table *, uint32_t lcid);
 void store_table_reset(struct store_table *);
@@ -259,6 +263,16 @@ enum ec store_table_find(TALLOC_CTX *arena, struct store_table *, bool backward,
 enum ec store_table_bookmark(TALLOC_CTX *arena, struct store_table *, struct blob *bookmark);
 enum ec store_table_seek_bookmark(struct store_table *, struct blob bookmark, int32_t rows, bool *gone, int32_t *moved);
 enum ec store_table_free_bookmark(struct store_table *, struct blob bookmark);
+/* `id` is the PidTagInstID of a header row.  ecNotFound, ecNotCollapsed, ecNotExpanded; ecTooComplex: too many have been
+ * expanded and collapsed one by one.  *total: rows that are shown below it now, of which `most` at most are given. */
+enum ec store_table_expand(TALLOC_CTX *arena, struct store_table *, uint64_t id, uint32_t most, store_row_fits *fits,
+                           void *arg, struct props **rows, uint32_t *got, uint32_t *total);
+enum ec store_table_collapse(struct store_table *, uint64_t id, uint32_t *rows);
+/* Which categories are expanded, and a row by its PidTagInstID and PidTagInstanceNum; for this table or another one with
+ * the same order and restriction (else ecInvalidParam), where the row gets a bookmark and the cursor. */
+enum ec store_table_collapse_state(TALLOC_CTX *arena, const struct store_table *, uint64_t row, uint32_t instance,
+                                   struct blob *state);
+enum ec store_table_set_collapse_state(TALLOC_CTX *arena, struct store_table *, struct blob state, struct blob *bookmark);
 /* All tags that rows of the table may have. */
 enum ec store_table_all_columns(TALLOC_CTX *arena, struct store_table *, const uint32_t **tags, uint32_t *count);
 /* What a committed change means to this view: rows added, modified, deleted, with the neighbour before. */

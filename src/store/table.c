@@ -32,8 +32,8 @@ static void begin_view(struct store_table *t)
 {
     const struct SortOrder *order = t->order ? t->order : t->kind->order;
     const uint32_t count = t->order ? t->order_count : t->kind->order_count;
-    const bool plain =
-        t->kind == &contents_kind && !(t->flags & TABLE_SOFT_DELETES) && !t->restriction && !t->instances;
+    const bool plain = t->kind == &contents_kind && !(t->flags & TABLE_SOFT_DELETES) && !t->restriction &&
+                       !t->instances && !t->categories;
     t->index = plain ? index_for(order, count, t->in_search, &t->descending) : NULL;
     t->view = t->index ? &index_view : &list_view;
     TALLOC_FREE(t->list);
@@ -166,23 +166,46 @@ enum ec store_table_columns(struct store_table *t, const uint32_t *tags, uint32_
     return ecNone;
 }
 
+/* R78: an aggregate follows the last category. */
+static enum ec check_order(const struct SortOrder *order, uint32_t count, uint32_t categories, uint32_t expanded)
+{
+    if (expanded > categories || categories > count)
+        return ecInvalidParam;
+    for (uint32_t i = 0; i < count; i++) {
+        const bool aggregate = order[i].Order == SORT_MAXIMUM && categories && i == categories;
+        if ((order[i].Order > SORT_DESCENDING && !aggregate) || !is_column(order[i].PropertyTag))
+            return ecInvalidParam;
+    }
+    return count > SORTS_MAX || categories > CATEGORIES_MAX ? ecTooComplex : ecNone;
+}
+
 /* [MS-OXCTABL] 3.2.5.3.  R445: what fails leaves the order as it was. */
-enum ec store_table_sort(struct store_table *t, const struct SortOrder *order, uint32_t count)
+enum ec store_table_categorise(struct store_table *t, const struct SortOrder *order, uint32_t count,
+                               uint32_t categories, uint32_t expanded)
 {
     uint32_t instances;
     if (!t->kind->sorts)
         return ecNotSupported; /* R450 */
-    for (uint32_t i = 0; i < count; i++)
-        if (order[i].Order > SORT_DESCENDING || !is_column(order[i].PropertyTag))
-            return ecInvalidParam;
-    if (count > SORTS_MAX || !find_instances(t->columns, t->column_count, order, count, &instances))
+    const enum ec ec = check_order(order, count, categories, expanded);
+    if (ec)
+        return ec;
+    if (!find_instances(t->columns, t->column_count, order, count, &instances))
         return ecTooComplex;
     TALLOC_FREE(t->order);
     t->order = count ? talloc_memdup(t, order, count * sizeof *order) : NULL;
     t->order_count = count;
+    t->categories = (uint8_t)categories;
+    t->expanded = (uint8_t)expanded;
+    TALLOC_FREE(t->toggled);
+    t->toggled_count = 0;
     t->instances = instances;
     begin_view(t); /* R439 */
     return ecNone;
+}
+
+enum ec store_table_sort(struct store_table *t, const struct SortOrder *order, uint32_t count)
+{
+    return store_table_categorise(t, order, count, 0, 0);
 }
 
 /* [MS-OXCTABL] 3.2.5.4 */
@@ -210,7 +233,9 @@ void store_table_reset(struct store_table *t)
     TALLOC_FREE(t->columns);
     TALLOC_FREE(t->order);
     TALLOC_FREE(t->restriction);
-    t->column_count = t->order_count = t->instances = 0;
+    TALLOC_FREE(t->toggled);
+    t->column_count = t->order_count = t->instances = t->toggled_count = 0;
+    t->categories = t->expanded = 0;
     begin_view(t);
 }
 
@@ -248,20 +273,27 @@ static bool take_row(void *arg, struct table_row *row)
     return true;
 }
 
+void table_page(TALLOC_CTX *arena, struct store_table *t, struct store_tx *tx, struct place *from, bool forward,
+                uint32_t most, store_row_fits *fits, void *arg, struct props **rows, uint32_t *got)
+{
+    struct page page = { .arena = arena, .fits = fits, .arg = arg };
+    if (!sql_failed(&tx->sql))
+        *from = t->view->walk(t, tx, from, forward, most, take_row, &page);
+    *rows = page.rows;
+    *got = page.count;
+}
+
 /* [MS-OXCTABL] 3.2.5.5.  Backwards, the row that is nearest to the cursor comes first. */
 enum ec store_table_query(TALLOC_CTX *arena, struct store_table *t, bool forward, uint32_t count, bool keep,
                           store_row_fits *fits, void *arg, struct props **rows, uint32_t *got)
 {
-    struct page page = { .arena = arena, .fits = fits, .arg = arg };
     struct store_tx tx = table_begin(t);
     struct place end = t->cursor;
-    if (!sql_failed(&tx.sql))
-        end = t->view->walk(t, &tx, &t->cursor, forward, count, take_row, &page);
+    table_page(arena, t, &tx, &end, forward, count, fits, arg, rows, got);
     const enum ec ec = store_end(&tx);
     if (!ec && !keep && count)
         place_set(t, &t->cursor, &end);
-    *rows = page.rows;
-    *got = ec ? 0 : page.count;
+    *got = ec ? 0 : *got;
     return ec;
 }
 
@@ -336,27 +368,30 @@ static bool take_none(void *arg, struct table_row *row)
     return false;
 }
 
+enum ec bookmark_add(TALLOC_CTX *arena, struct store_table *t, const struct place *at, struct blob *bookmark)
+{
+    if (t->bookmark_count == BOOKMARKS_MAX)
+        return ecTooComplex;
+    t->bookmarks = talloc_realloc(t, t->bookmarks, struct bookmark, t->bookmark_count + 1);
+    struct bookmark *made = &t->bookmarks[t->bookmark_count++];
+    *made = (struct bookmark){ .number = ++t->last_bookmark };
+    place_set(t, &made->place, at);
+    uint8_t *bytes = talloc_array(arena, uint8_t, BOOKMARK_SIZE);
+    put_le32(bytes, made->number);
+    *bookmark = BLOB_OF(bytes, BOOKMARK_SIZE);
+    return ecNone;
+}
+
 /* [MS-OXCTABL] 3.2.5.12: a bookmark identifies a row, so one at the beginning is of the first row. */
 enum ec store_table_bookmark(TALLOC_CTX *arena, struct store_table *t, struct blob *bookmark)
 {
     *bookmark = BLOB_OF(NULL, 0);
-    if (t->bookmark_count == BOOKMARKS_MAX)
-        return ecTooComplex;
     struct store_tx tx = table_begin(t);
     struct place at = t->cursor;
     if (!sql_failed(&tx.sql))
         at = t->view->walk(t, &tx, &t->cursor, true, 0, take_none, NULL);
     const enum ec ec = store_end(&tx);
-    if (ec)
-        return ec;
-    t->bookmarks = talloc_realloc(t, t->bookmarks, struct bookmark, t->bookmark_count + 1);
-    struct bookmark *made = &t->bookmarks[t->bookmark_count++];
-    *made = (struct bookmark){ .number = ++t->last_bookmark };
-    place_set(t, &made->place, &at);
-    uint8_t *bytes = talloc_array(arena, uint8_t, BOOKMARK_SIZE);
-    put_le32(bytes, made->number);
-    *bookmark = BLOB_OF(bytes, BOOKMARK_SIZE);
-    return ecNone;
+    return ec ? ec : bookmark_add(arena, t, &at, bookmark);
 }
 
 static struct bookmark *find_bookmark(struct store_table *t, struct blob bookmark)

@@ -4,6 +4,7 @@
  *   store_table ─┬─ kind   contents, hierarchy or attachments: which rows there are, and their values (table_row.c)
  *                ├─ view   index: an order that an index of SQL has; nothing is kept          (table_index.c)
  *                │         list:  any order and restriction; the keys of all rows, sorted     (table_list.c)
+ *                │                and the header rows of categories between them              (table_category.c)
  *                ├─ cursor and bookmarks: places between two rows, by key and not by number, so that what comes and
  *                │         goes elsewhere does not move them                                  (table.c)
  *                └─ what a change means to it                                                 (table_event.c)  */
@@ -11,7 +12,7 @@
 #include "store/message.h"
 
 enum {
-    COLUMNS_MAX = 1024, SORTS_MAX = 32, BOOKMARKS_MAX = 256,
+    COLUMNS_MAX = 1024, SORTS_MAX = 32, CATEGORIES_MAX = 8, BOOKMARKS_MAX = 256,
     CELL_LIMIT = 510,                            /* [MS-OXCTABL] 2.2.2.5.2 */
     ROWS_AT_ONCE = 256,                          /* rows of one statement that walks */
     FETCH_AT_ONCE = 50,                          /* rows of one statement that gets them by id */
@@ -41,6 +42,8 @@ struct table_row {
         const struct attached *attached;
     };                                           /* a rule is all in `item` */
     struct item item;
+    const struct group *group;                   /* a category's header, with one of the rows below it; NULL: a row */
+    struct row_key below;                        /* of that row */
 };
 /* false: enough, and this row was not taken.  The row is gone after the call. */
 typedef bool row_taker(void *arg, struct table_row *);
@@ -61,7 +64,7 @@ struct table_kind {
     uint32_t tag_count;
     bool anew;                                   /* changes are not announced, and rows are few: listed at each use */
 };
-enum { SORT_ASCENDING = 0, SORT_DESCENDING = 1 };         /* [MS-OXCDATA] 2.13.1 */
+enum { SORT_ASCENDING = 0, SORT_DESCENDING = 1, SORT_MAXIMUM = 4 };    /* [MS-OXCDATA] 2.13.1 */
 extern const struct table_kind contents_kind, hierarchy_kind, attachments_kind, rules_kind;
 
 struct table_view {
@@ -96,6 +99,9 @@ struct store_table {
     uint32_t *columns, column_count;
     struct SortOrder *order;                     /* NULL: none set */
     uint32_t order_count;
+    uint8_t categories, expanded;                /* so many orders are categories, so many of these begin expanded */
+    uint64_t *toggled;                           /* ids of the categories that are not as they began, ascending */
+    uint32_t toggled_count;
     struct restriction *restriction;
     uint32_t lcid;
     uint32_t instances;                          /* the property each value of which makes a row of its own; 0: none */
@@ -110,13 +116,22 @@ struct store_table {
 /* ---- the table (table.c) ---- */
 struct store_tx table_begin(struct store_table *);             /* for reading; a list is in step when it succeeds */
 void place_set(struct store_table *, struct place *, const struct place *);
+void table_page(TALLOC_CTX *arena, struct store_table *, struct store_tx *, struct place *from, bool forward,
+                uint32_t most, store_row_fits *, void *arg, struct props **rows, uint32_t *got);    /* moves `from` */
+enum ec bookmark_add(TALLOC_CTX *arena, struct store_table *, const struct place *, struct blob *bookmark);
 
 /* ---- rows (table_row.c) ---- */
 void row_prop(TALLOC_CTX *arena, const struct table_row *, uint32_t tag, size_t limit, bool cut, struct prop *out);
 struct props row_values(TALLOC_CTX *arena, const struct table_row *);          /* the columns set, cut */
 bool row_matches(const struct table_row *, const struct restriction *);        /* NULL: yes */
 uint32_t row_instances(const struct table_row *);                              /* at least 1 */
-struct blob row_sort_key(TALLOC_CTX *arena, const struct table_row *);         /* table_key.c */
+struct row_sort {
+    struct blob key;
+    uint32_t ends[CATEGORIES_MAX];               /* of the values of each category */
+    struct blob aggregate;                       /* what a category is sorted by the greatest of; it is not in the key */
+};
+struct row_sort row_sort_key(TALLOC_CTX *arena, const struct table_row *);     /* table_key.c */
+void header_prop(TALLOC_CTX *arena, const struct table_row *, uint32_t tag, size_t limit, bool cut, struct prop *out);
 /* The row of this id, if it belongs to the table. */
 bool table_row_get(TALLOC_CTX *arena, struct store_table *, struct store_tx *, uint64_t id, struct table_row *);
 

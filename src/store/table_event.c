@@ -92,11 +92,11 @@ static bool is_among(uint32_t tag, const struct store_change *c)
 
 bool changes_move_later(const struct store_table *t, const struct store_change *change, uint64_t id)
 {
-    const struct store_change *end = t->st->changes.announced + t->st->changes.announced_count;
     const struct SortOrder *order = t->order ? t->order : t->kind->order;
     uint64_t position;
     if (!change_position(t->st, change, &position))
         return false;
+    const struct store_change *end = t->st->changes.announced + t->st->changes.announced_count;
     for (const struct store_change *c = change + 1; c < end; c++) {
         const bool stays = c->kind == STORE_MODIFIED && c->tag_count && !is_among(order[0].PropertyTag, c);
         if (change_rows(t, c).in == id && !stays)

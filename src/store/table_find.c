@@ -54,7 +54,8 @@ static const struct identity {
 /* The id of the only row that can match; 0: there can be others. */
 static uint64_t only_id(const struct store_table *t, const struct restriction *r)
 {
-    if (r->type != RES_PROPERTY || r->relop != RELOP_EQ || t->kind == &attachments_kind || t->instances)
+    if (r->type != RES_PROPERTY || r->relop != RELOP_EQ || t->kind == &attachments_kind || t->instances ||
+        t->categories)
         return 0;
     for (size_t i = 0; i < COUNTOF(identities); i++) {
         const struct identity *known = &identities[i];

@@ -66,28 +66,50 @@ static void turn(struct buf *key, size_t from)
         key->data[i] = (uint8_t)~key->data[i];
 }
 
-struct blob row_sort_key(TALLOC_CTX *arena, const struct table_row *row)
+static void add_order(TALLOC_CTX *arena, struct buf *key, const struct table_row *row, uint32_t tag, bool descending)
+{
+    const size_t from = key->size;
+    struct prop p;
+    row_prop(arena, row, tag, CELL_LIMIT, true, &p);
+    const bool absent = PROP_TYPE(p.tag) == PtypErrorCode;
+    add_number(key, !absent, 1);
+    if (!absent)
+        add_value(key, &p, row->table->lcid);
+    if (descending)
+        turn(key, from);
+}
+
+static struct blob aggregate_of(TALLOC_CTX *arena, const struct table_row *row)
+{
+    const struct store_table *t = row->table;
+    struct buf value;
+    buf_init(&value, arena);
+    add_order(arena, &value, row, t->order[t->categories].PropertyTag,
+              t->order[t->categories - 1].Order == SORT_DESCENDING);
+    return buf_blob(&value);
+}
+
+struct row_sort row_sort_key(TALLOC_CTX *arena, const struct table_row *row)
 {
     const struct store_table *t = row->table;
     const struct SortOrder *order = t->order ? t->order : t->kind->order;
     const uint32_t count = t->order ? t->order_count : t->kind->order_count;
+    struct row_sort sort = { 0 };
     struct buf key;
     buf_init(&key, arena);
     for (uint32_t i = 0; i < count; i++) {
-        const size_t from = key.size;
-        struct prop p;
-        row_prop(arena, row, order[i].PropertyTag, CELL_LIMIT, true, &p);
-        const bool absent = PROP_TYPE(p.tag) == PtypErrorCode;
-        add_number(&key, !absent, 1);
-        if (!absent)
-            add_value(&key, &p, t->lcid);
-        if (order[i].Order == SORT_DESCENDING)
-            turn(&key, from);
+        if (order[i].Order == SORT_MAXIMUM)
+            sort.aggregate = aggregate_of(arena, row);
+        else
+            add_order(arena, &key, row, order[i].PropertyTag, order[i].Order == SORT_DESCENDING);
+        if (i < t->categories)
+            sort.ends[i] = (uint32_t)key.size;
     }
     const size_t from = key.size;
     add_number(&key, row->key.id, 8);
     if (count && order[0].Order == SORT_DESCENDING)
         turn(&key, from);
     add_number(&key, row->key.instance, 4);
-    return buf_blob(&key);
+    sort.key = buf_blob(&key);
+    return sort;
 }

@@ -62,7 +62,7 @@ bool row_matches(const struct table_row *row, const struct restriction *restrict
     if (!restriction)
         return true;
     struct match match = { talloc_new(NULL), row, NULL };
-    const bool messages = row->table->kind == &contents_kind;
+    const bool messages = row->table->kind == &contents_kind && !row->group;
     const struct restriction_subject subject = { match_find, messages ? match_sub : NULL, &match, row->table->lcid };
     const bool matches = restriction_match(restriction, &subject);
     talloc_free(match.arena);

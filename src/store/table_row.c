@@ -124,7 +124,7 @@ static void message_row_prop(TALLOC_CTX *arena, const struct table_row *row, uin
     case PROP_ID(PidTagInstID): *out = P_I64(PidTagInstID, store_id(row->key.id)); break;
     case PROP_ID(PidTagInstanceNum): *out = P_I32(PidTagInstanceNum, row->key.instance); break;
     case PROP_ID(PidTagRowType): *out = P_I32(PidTagRowType, TBL_LEAF_ROW); break;
-    case PROP_ID(PidTagDepth): *out = P_I32(PidTagDepth, 0); break; /* R636: there are no categories */
+    case PROP_ID(PidTagDepth): *out = P_I32(PidTagDepth, row->table->categories); break; /* R621, R636 */
     case PROP_ID(PidTagInstanceKey): *out = instance_key(arena, row); break;
     default: message_prop(arena, &view, tag, limit, cut, out); return;
     }
@@ -386,7 +386,9 @@ static void cut_further(TALLOC_CTX *arena, struct prop *p, size_t limit)
 
 void row_prop(TALLOC_CTX *arena, const struct table_row *row, uint32_t tag, size_t limit, bool cut, struct prop *out)
 {
-    if (PROP_TYPE(tag) & PtypMultivalueInstance)
+    if (row->group)
+        header_prop(arena, row, tag, limit, cut, out);
+    else if (PROP_TYPE(tag) & PtypMultivalueInstance)
         instance_prop(arena, row, tag, limit, cut, out);
     else
         row->table->kind->prop(arena, row, tag, limit, cut, out);
