@@ -81,6 +81,7 @@ char *text_upper(TALLOC_CTX *, const char *);              /* every letter upper
 struct blob text_sort_key(TALLOC_CTX *, const char *, uint32_t lcid);         /* memcmp order is the locale's order */
 bool utf8_is_valid(const void *, size_t bytes);
 size_t utf8_start(const char *, size_t bytes); /* bytes of the longest start that ends with a whole character */
+char *text_line(TALLOC_CTX *, const char *);   /* valid, control characters are blanks */
 bool text_is_prefix(const char *text, const char *prefix); /* ASCII case ignored */
 char *hex_text(TALLOC_CTX *, struct blob);                 /* lower case */
 bool hex_parse(TALLOC_CTX *, const char *, struct blob *out);     /* spaces ignored; false: odd or not hex */

@@ -461,3 +461,14 @@ bool text_is_prefix(const char *text, const char *prefix)
 {
     return strncasecmp(text, prefix, strlen(prefix)) == 0;
 }
+
+char *text_line(TALLOC_CTX *arena, const char *text)
+{
+    const size_t length = strlen(text);
+    char *clean =
+        utf8_is_valid(text, length) ? talloc_strdup(arena, text) : utf8_of_charset(arena, "utf-8", text, length);
+    for (char *c = clean; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+            *c = ' ';
+    return clean;
+}

@@ -119,7 +119,7 @@ struct letter_recipient *mime_add_recipient(struct letter *letter, uint8_t type,
 
 bool person_of_address(const struct reader *reader, const char *address, struct mime_person *out)
 {
-    const char *clean = clean_text(reader->arena, address);
+    const char *clean = text_line(reader->arena, address);
     *out = (struct mime_person){ clean, "SMTP", clean, clean };
     return *clean;
 }
@@ -137,7 +137,7 @@ static struct mime_person person_of_mailbox(const struct reader *reader, Interne
     const char *at = internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(address));
     person_of_address(reader, at ? at : "", &p);
     if (!resolve || !resolved(reader, p.smtp, &p))
-        p.display_name = name && *name ? clean_text(reader->arena, name) : p.smtp;
+        p.display_name = name && *name ? text_line(reader->arena, name) : p.smtp;
     return p;
 }
 

@@ -108,7 +108,7 @@ static const char *mime_tag(TALLOC_CTX *arena, GMimeObject *object)
 {
     GMimeContentType *t = g_mime_object_get_content_type(object);
     char *text = t ? g_mime_content_type_get_mime_type(t) : NULL;
-    char *tag = clean_text(arena, text ? text : OCTETS);
+    char *tag = text_line(arena, text ? text : OCTETS);
     g_free(text);
     for (char *c = tag; *c; c++)
         *c = (char)tolower((unsigned char)*c);
@@ -291,7 +291,7 @@ static bool take_text(struct reader *reader, GMimePart *part, struct place place
 
 static char *base_name(TALLOC_CTX *arena, const char *name)
 {
-    char *clean = clean_text(arena, name);
+    char *clean = text_line(arena, name);
     char *slash = strrchr(clean, '/'), *backslash = strrchr(clean, '\\');
     char *base = MAX(slash, backslash) ? MAX(slash, backslash) + 1 : clean;
     size_t length = strlen(base);
@@ -382,7 +382,7 @@ static void attach_part(struct reader *reader, GMimePart *part, bool in_related)
     letter_set(&a->props,
                P_BIN(PidTagAttachDataBinary, text ? text_bytes(reader->arena, part) : part_bytes(reader->arena, part)));
     if (charset && *charset && text)
-        letter_set(&a->props, P_STR(PidTagTextAttachmentCharset, clean_text(reader->arena, charset)));
+        letter_set(&a->props, P_STR(PidTagTextAttachmentCharset, text_line(reader->arena, charset)));
     if (in_related)
         letter_set(&a->props, P_I32(PidTagAttachFlags, IN_RELATED));
 }
@@ -594,11 +594,11 @@ void finish_bodies(struct reader *reader)
     if (reader->html && !reader->html_bytes.size)
         reader->html = NULL;
     if (reader->html && (!plain || !plain[strspn(plain, " \t\r\n")]))
-        plain = mime_text_of_html(reader->arena, reader->html);
+        plain = body_text_of_html(reader->arena, reader->html);
     letter_set(props, P_STR(PidTagBody, with_crlf(reader->arena, plain ? plain : "")));
     if (reader->html)
         letter_set(props, P_BIN(PidTagHtml, reader->html_bytes));
-    letter_set(props, P_I32(PidTagNativeBody, reader->html ? BODY_IS_HTML : BODY_IS_PLAIN));
+    letter_set(props, P_I32(PidTagNativeBody, reader->html ? BODY_HTML : BODY_PLAIN));
     letter_set(props, P_I32(PidTagInternetCodepage, reader->html    ? reader->html_codepage
                                                     : reader->plain ? reader->plain_codepage
                                                                     : CP_ASCII));

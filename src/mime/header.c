@@ -11,17 +11,6 @@ enum { PidLidFlagRequest = 0x8530, FOLLOWUP_FLAGGED = 2, CONVERSATION_HEADER = 2
 
 /* ---- text of a field ---- */
 
-char *clean_text(TALLOC_CTX *arena, const char *text)
-{
-    const size_t length = strlen(text);
-    char *clean =
-        utf8_is_valid(text, length) ? talloc_strdup(arena, text) : utf8_of_charset(arena, "utf-8", text, length);
-    for (char *c = clean; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7F)
-            *c = ' ';
-    return clean;
-}
-
 static char *trimmed(char *text)
 {
     size_t length = strlen(text);
@@ -53,12 +42,12 @@ static char *unfolded(TALLOC_CTX *arena, const char *raw)
 
 char *header_plain(TALLOC_CTX *arena, const char *raw)
 {
-    return trimmed(clean_text(arena, unfolded(arena, raw)));
+    return trimmed(text_line(arena, unfolded(arena, raw)));
 }
 
 char *header_text(const struct reader *reader, const char *raw)
 {
-    return trimmed(clean_text(reader->arena, decode_words(reader->arena, unfolded(reader->arena, raw))));
+    return trimmed(text_line(reader->arena, decode_words(reader->arena, unfolded(reader->arena, raw))));
 }
 
 /* ---- how fields are read ---- */

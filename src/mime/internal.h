@@ -5,11 +5,11 @@
 #undef MIN                                       /* GLib's own; base has the same */
 #undef MAX
 
+#include "body/body.h"
 #include "mime/mime.h"
 
 enum { CP_ASCII = 20127, CP_UTF8 = 65001, CP_WESTERN = 1252 };
-enum { ATTACH_BY_VALUE = 1, ATTACH_EMBEDDED_MESSAGE = 5 };             /* [MS-OXCMSG] 2.2.2.9 */
-enum { BODY_IS_PLAIN = 1, BODY_IS_HTML = 3 };                          /* [MS-OXCMSG] 2.2.1.58.2 */
+enum { ATTACH_BY_VALUE = 1, ATTACH_EMBEDDED_MESSAGE = 5 }; /* [MS-OXCMSG] 2.2.2.9 */
 
 /* What a message may have; what is beyond is kept as it stands, undivided. */
 enum {
@@ -24,9 +24,8 @@ enum {
     TEXTS_MAX = 50,                              /* plain texts that make one body */
     BODY_MAX = 48 * 1024 * 1024,                 /* bytes of all texts; in UTF-8 they can be four times as many */
     RECIPIENTS_MAX = 5000,
-    SUBJECT_MAX = 8 * 1024,                      /* bytes */
-    HEADERS_MAX = 1024 * 1024,                   /* bytes kept of PidTagTransportMessageHeaders */
-    HTML_TEXT_MAX = 2 * 1024 * 1024,             /* bytes of HTML that are read for a plain text */
+    SUBJECT_MAX = 8 * 1024,    /* bytes */
+    HEADERS_MAX = 1024 * 1024, /* bytes kept of PidTagTransportMessageHeaders */
 };
 
 /* One message while it is read. */
@@ -53,7 +52,6 @@ void read_message(struct reader *, GMimeMessage *);
 void read_headers(struct reader *, GMimeMessage *);
 char *header_text(const struct reader *, const char *raw);             /* decoded, in one line */
 char *header_plain(TALLOC_CTX *, const char *raw);                     /* in one line, as it stands */
-char *clean_text(TALLOC_CTX *, const char *);                          /* valid, without control characters */
 /* address.c */
 void read_addresses(struct reader *, const char *raw, uint32_t type);
 void read_sender(struct reader *, const char *from, const char *sender);

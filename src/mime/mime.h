@@ -53,5 +53,3 @@ struct blob mime_conversation_index(TALLOC_CTX *owner, uint64_t filetime, struct
 size_t mime_subject_prefix(const char *subject);
 /* Sets PidTagSubject and the two parts of it, and the topic where there is none. */
 void mime_set_subject(struct letter_props *, const char *subject);
-/* A readable plain text of HTML: paragraphs, lists, links, tables by tabs. */
-char *mime_text_of_html(TALLOC_CTX *owner, const char *html);

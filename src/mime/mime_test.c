@@ -678,6 +678,23 @@ static void lines_are_short_and_in_ASCII(void **state)
     }
 }
 
+static void a_message_that_has_RTF_alone_goes_out_as_what_it_was_made_of(void **state)
+{
+    struct letter *letter = letter_new(*state);
+    letter_set(&letter->props, P_BIN(PidTagRtfCompressed,
+                                     body_rtf_compress(*state, body_rtf_of_html(*state, "<p>One <b>two</b></p>"))));
+    const char *mail = written(*state, letter);
+    assert_non_null(strstr(mail, "multipart/alternative"));
+    assert_non_null(strstr(mail, "<p>One <b>two</b></p>"));
+    assert_non_null(strstr(mail, "\r\nOne two\r\n"));
+    letter_set(&letter->props,
+               P_BIN(PidTagRtfCompressed, body_rtf_compress(*state, body_rtf_of_text(*state, "One {two}"))));
+    mail = written(*state, letter);
+    assert_non_null(strstr(mail, "text/plain"));
+    assert_null(strstr(mail, "text/html"));
+    assert_non_null(strstr(mail, "\r\n\r\nOne {two}"));
+}
+
 static void Sender_is_written_only_if_it_is_somebody_else(void **state)
 {
     assert_null(strstr(written(*state, read_text(*state, "From: a@example.com\r\n\r\n")), "Sender:"));
@@ -740,6 +757,7 @@ int main(void)
         TEST(zeros_do_not_end_a_text),
         TEST(a_line_break_in_a_property_makes_no_header_field),
         TEST(lines_are_short_and_in_ASCII),
+        TEST(a_message_that_has_RTF_alone_goes_out_as_what_it_was_made_of),
         TEST(Sender_is_written_only_if_it_is_somebody_else),
         TEST(every_shorter_piece_of_a_packed_letter_is_refused),
     };

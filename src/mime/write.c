@@ -68,7 +68,7 @@ static void put_text_field(struct writer *w, const char *name, const char *text)
 {
     if (!text || !*text)
         return;
-    const char *clean = clean_text(w->arena, text);
+    const char *clean = text_line(w->arena, text);
     const bool as_it_is = is_ascii(BLOB_OF(clean, strlen(clean))) && !strstr(clean, "=?");
     put_folded(w, name, as_it_is ? clean : encoded_words(w->arena, clean));
 }
@@ -79,7 +79,7 @@ static void put_plain_field(struct writer *w, const char *name, const char *text
     if (!text || !*text)
         return;
     if (is_ascii(BLOB_OF(text, strlen(text))))
-        put_folded(w, name, clean_text(w->arena, text));
+        put_folded(w, name, text_line(w->arena, text));
     else
         put_text_field(w, name, text);
 }
@@ -112,7 +112,7 @@ static void put_address(struct writer *w, const char *name, unsigned *count, con
     char *text = address_text(p);
     put(w, *count ? ",\r\n " : name);
     put(w, *count ? "" : ": ");
-    put(w, clean_text(w->arena, text));
+    put(w, text_line(w->arena, text));
     (*count)++;
     g_free(text);
 }
@@ -427,7 +427,7 @@ static void close_multipart(struct writer *w, const struct multipart *m)
 /* RFC 2231 for what is not ASCII, RFC 2045 for the rest. */
 static void put_parameter(struct writer *w, const char *name, const char *value)
 {
-    const char *clean = clean_text(w->arena, value);
+    const char *clean = text_line(w->arena, value);
     if (is_ascii(BLOB_OF(clean, strlen(clean)))) {
         buf_printf(&w->out, ";\r\n\t%s=\"", name);
         for (const char *c = clean; *c; c++) {
@@ -616,7 +616,7 @@ static void put_reported(struct writer *w, const struct letter_props *props, con
     if (!mime_recipient_person(props, &p))
         return;
     buf_printf(&w->out, "\r\nFinal-Recipient: rfc822;%s\r\nAction: %s\r\nStatus: %u.%u.%u\r\n",
-               clean_text(w->arena, p.smtp ? p.smtp : p.address), action, code / 100 % 10, code / 10 % 10, code % 10);
+               text_line(w->arena, p.smtp ? p.smtp : p.address), action, code / 100 % 10, code / 10 % 10, code % 10);
     if (letter_text(props, PidTagRemoteMessageTransferAgent))
         put_plain_field(w, "Remote-MTA",
                         talloc_asprintf(w->arena, "dns;%s", letter_text(props, PidTagRemoteMessageTransferAgent)));
@@ -676,8 +676,26 @@ static bool write_report(struct writer *w, const struct letter *letter)
     return true;
 }
 
+/* RTF has no place in MIME: what it was made of goes out, or its text. */
+static const struct letter *without_rtf(TALLOC_CTX *arena, const struct letter *letter)
+{
+    const struct blob compressed = letter_bytes(&letter->props, PidTagRtfCompressed);
+    struct blob rtf;
+    if (!compressed.size || letter_bytes(&letter->props, PidTagHtml).size || letter_text(&letter->props, PidTagBody) ||
+        body_rtf_decompress(arena, compressed, &rtf))
+        return letter;
+    struct letter *readable = letter_share(arena, letter);
+    letter_set(&readable->props, P_STR(PidTagBody, body_text_of_rtf(arena, rtf)));
+    if (body_rtf_origin(rtf) == BODY_HTML) {
+        const char *html = body_html_of_rtf(arena, rtf);
+        letter_set(&readable->props, P_BIN(PidTagHtml, BLOB_OF(html, strlen(html))));
+    }
+    return readable;
+}
+
 static void write_letter(struct writer *w, const struct letter *letter)
 {
+    letter = without_rtf(w->arena, letter);
     put_fields(w, letter);
     if (!write_smime(w, letter) && !write_report(w, letter))
         write_mixed(w, letter);

@@ -289,6 +289,7 @@ enum ec store_message_get(TALLOC_CTX *arena, struct store_message *m, const uint
     const struct message_view view = message_view_of(m);
     for (uint32_t i = 0; i < count; i++)
         message_prop(arena, &view, tags[i], limit, false, &values[i]);
+    message_native_body_asked(&m->item, tags, count, values);
     return ecNone;
 }
 

@@ -108,7 +108,15 @@ enum ec message_attach_again(struct store_message *to, struct store_message *fro
 struct message_view message_view_of(struct store_message *);
 enum ec message_set_one(struct store_message *, const struct prop *);
 enum ec message_unset_one(struct store_message *, uint32_t tag);
+/* ---- message_body.c ---- */
 void message_body_written(struct store_message *, uint32_t tag);
+bool message_body_is_made(const struct item *, uint32_t tag); /* it is not there, but can be made of another body */
+void message_body_make(TALLOC_CTX *arena, const struct message_view *, uint32_t codepage, uint32_t tag, size_t limit,
+                       bool cut, struct prop *out);
+unsigned message_html_codepage(uint32_t codepage, struct blob html);
+uint32_t message_native_body(const struct item *);
+void message_native_body_asked(const struct item *, const uint32_t *tags, uint32_t count, struct prop *values);
+
 bool message_is_plain(uint32_t tag);             /* kept in the bag as it is, not by a function */
 enum ec attachment_set_one(struct store_attachment *, const struct prop *);
 bool attachment_is_shown(const struct item *);   /* counts for PidTagHasAttachments */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a message's properties are made of: [MS-OXCMSG] 2.2.1.  The getters serve open messages and table rows. */
+#include "body/body.h"
 #include "store/message.h"
 #include "wire/entry_id.h"
 
-/* [MS-OXCMSG] 2.2.1.58.2 */
-enum { BODY_UNDEFINED = 0, BODY_PLAIN = 1, BODY_RTF = 2, BODY_HTML = 3 };
-enum { CONVERSATION_HEADER = 22, TOPIC_CHARACTERS = 255, UTF8_CODEPAGE = 65001, WESTERN_CODEPAGE = 1252 };
+enum { CONVERSATION_HEADER = 22, TOPIC_CHARACTERS = 255, UTF8_CODEPAGE = 65001 };
 
 typedef struct prop getter(TALLOC_CTX *, const struct message_view *, uint32_t tag);
 #define GETTER(name) static struct prop get_##name(TALLOC_CTX *arena, const struct message_view *v, uint32_t tag)
@@ -120,10 +119,7 @@ GETTER(subject)
 GETTER(native_body)
 {
     UNUSED;
-    return P_I32(tag, item_has(v->item, PidTagHtml)            ? BODY_HTML
-                      : item_has(v->item, PidTagRtfCompressed) ? BODY_RTF
-                      : item_has(v->item, PidTagBody)          ? BODY_PLAIN
-                                                               : BODY_UNDEFINED);
+    return P_I32(tag, message_native_body(v->item));
 }
 
 /* [MS-OXBBODY] 2.1.3.1: false would send a client from RTF to plain text. */
@@ -213,22 +209,19 @@ bool message_is_plain(uint32_t tag)
 
 /* ---- PidTagHtml and PidTagBodyHtml: the same bytes, and the same as text ---- */
 
-static unsigned html_codepage(TALLOC_CTX *arena, const struct message_view *v, struct blob html)
-{
-    const uint32_t codepage = u32_of(arena, v, PidTagInternetCodepage, 0);
-    if (codepage && codepage_known(codepage))
-        return codepage;
-    return utf8_is_valid(html.data, html.size) ? UTF8_CODEPAGE : WESTERN_CODEPAGE;
-}
-
 static void get_html_text(TALLOC_CTX *arena, const struct message_view *v, uint32_t tag, size_t limit, bool cut,
                           struct prop *out)
 {
-    item_get(arena, v->st, v->item, PidTagHtml, MIN(cut ? 2 * limit : limit, (size_t)ITEM_CONVERT_LIMIT), cut, out);
+    const size_t bytes = MIN(cut ? 2 * limit : limit, (size_t)ITEM_CONVERT_LIMIT);
+    const uint32_t codepage = u32_of(arena, v, PidTagInternetCodepage, 0);
+    if (message_body_is_made(v->item, PidTagHtml))
+        message_body_make(arena, v, codepage, PidTagHtml, bytes, cut, out);
+    else
+        item_get(arena, v->st, v->item, PidTagHtml, bytes, cut, out);
     if (PROP_TYPE(out->tag) == PtypErrorCode)
         return;
-    *out =
-        P_STR(PidTagBodyHtml, utf8_of_codepage(arena, html_codepage(arena, v, out->bin), out->bin.data, out->bin.size));
+    *out = P_STR(PidTagBodyHtml,
+                 utf8_of_codepage(arena, message_html_codepage(codepage, out->bin), out->bin.data, out->bin.size));
     item_convert(arena, tag, limit, cut, out);
 }
 
@@ -241,6 +234,10 @@ void message_prop(TALLOC_CTX *arena, const struct message_view *v, uint32_t tag,
         return;
     }
     const struct computed *c = computed_of(tag);
+    if (!c && message_body_is_made(v->item, tag)) {
+        message_body_make(arena, v, u32_of(arena, v, PidTagInternetCodepage, 0), tag, limit, cut, out);
+        return;
+    }
     if (!c || (c->rule == DEFAULT && item_has(v->item, tag))) {
         item_get(arena, v->st, v->item, tag, limit, cut, out);
         return;
@@ -324,31 +321,6 @@ static enum ec set_handled(struct store_message *m, const struct prop *p)
         if (PROP_ID(handled[i].tag) == PROP_ID(p->tag))
             return prop_stored(p->tag) == handled[i].tag ? handled[i].set(m, p) : ecUnexpectedType;
     return ecComputed;
-}
-
-static const uint32_t bodies[] = { PidTagBody, PidTagHtml, PidTagRtfCompressed };
-
-static bool is_body(uint32_t tag)
-{
-    for (size_t i = 0; i < COUNTOF(bodies); i++)
-        if (PROP_ID(bodies[i]) == PROP_ID(tag))
-            return true;
-    return false;
-}
-
-/* Bodies that are written between two saves belong together; those that were stored before are of another text, and
- * so is what was said about them.  [MS-OXCMSG] 2.2.1.58 */
-void message_body_written(struct store_message *m, uint32_t tag)
-{
-    static const uint32_t about[] = { PidTagNativeBody, PidTagRtfInSync };
-    if (!is_body(tag))
-        return;
-    for (size_t i = 0; i < COUNTOF(bodies); i++)
-        if (!item_changed(&m->item, bodies[i]) && item_has(&m->item, bodies[i]))
-            item_remove(&m->item, bodies[i]);
-    for (size_t i = 0; i < COUNTOF(about); i++)
-        if (!item_changed(&m->item, about[i]) && item_has(&m->item, about[i]))
-            item_remove(&m->item, about[i]);
 }
 
 static void set_html_text(struct store_message *m, const char *text)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* [MS-OXCMSG] */
+#include "body/body.h"
 #include "store/fixture.h"
 #include "store/message.h"
 
@@ -417,7 +418,103 @@ static void the_last_body_that_was_written_counts(void **state)
     OK(fixture_set(m, P_STR(PidTagBody, "other")));
     save(m);
     assert_int_equal(number_of(f, m, PidTagNativeBody), 1);
-    assert_error(fixture_prop(f, m, PidTagRtfCompressed), ecNotFound);
+    assert_false(blob_equal(fixture_prop(f, m, PidTagRtfCompressed).bin, BLOB_OF("rtf", 3)));
+}
+
+static const char *streamed(struct store_fixture *f, struct store_message *m, uint32_t tag)
+{
+    struct store_stream *s;
+    struct blob bytes;
+    OK(store_stream_of_message(&s, f->arena, m, tag, STREAM_READ));
+    OK(store_stream_read(f->arena, s, 100000, &bytes));
+    assert_int_equal(bytes.size, store_stream_size(s));
+    talloc_free(s);
+    return PROP_TYPE(tag) == PtypString ? utf8_of_utf16(f->arena, bytes.data, bytes.size)
+                                        : talloc_strndup(f->arena, (const char *)bytes.data, bytes.size);
+}
+
+static const char *rtf_of(struct store_fixture *f, struct store_message *m)
+{
+    struct blob rtf;
+    const struct prop p = fixture_prop(f, m, PidTagRtfCompressed);
+    assert_int_equal(p.tag, PidTagRtfCompressed);
+    OK(body_rtf_decompress(f->arena, p.bin, &rtf));
+    return talloc_strndup(f->arena, (const char *)rtf.data, rtf.size);
+}
+
+static struct store_message *with_body(struct store_fixture *f, struct prop body)
+{
+    struct store_message *m = new_message(f, DRAFTS);
+    OK(fixture_set(m, P_I32(PidTagInternetCodepage, 1252)));
+    OK(fixture_set(m, body));
+    save(m);
+    return m;
+}
+
+static void each_body_can_be_asked_for_whichever_is_stored(void **state)
+{
+    struct store_fixture *f = *state;
+    const char *html = "<html><p>Gr\xFC\xDF"
+                       "e &amp; more</p></html>",
+               *text = "Größe & more";
+    struct store_message *m = with_body(f, P_BIN(PidTagHtml, BLOB_OF(html, strlen(html))));
+    assert_string_equal(text_of(f, m, PidTagBody), "Grüße & more");
+    assert_non_null(strstr(rtf_of(f, m), "\\fromhtml1"));
+    assert_string_equal(streamed(f, m, PidTagBody), "Grüße & more");
+    const struct prop rtf = fixture_prop(f, m, PidTagRtfCompressed);
+    m = with_body(f, rtf);
+    assert_int_equal(number_of(f, m, PidTagNativeBody), 2);
+    assert_string_equal(text_of(f, m, PidTagBody), "Grüße & more");
+    assert_string_equal(text_of(f, m, PidTagBodyHtml), "<html><p>Gr&#252;&#223;e &amp; more</p></html>");
+    assert_string_equal(streamed(f, m, PidTagHtml), "<html><p>Gr&#252;&#223;e &amp; more</p></html>");
+    m = with_body(f, P_STR(PidTagBody, text));
+    assert_non_null(strstr(rtf_of(f, m), "\\fromtext"));
+    assert_non_null(strstr(text_of(f, m, PidTagBodyHtml), "Gr&#246;&#223;e &amp; more"));
+    assert_non_null(strstr(streamed(f, m, PidTagHtml), "Gr&#246;&#223;e &amp; more"));
+    assert_int_equal(number_of(f, m, PidTagNativeBody), 1);
+    assert_error(fixture_prop(f, new_message(f, DRAFTS), PidTagBody), ecNotFound);
+}
+
+/* [MS-OXBBODY] 2.1.3.1 */
+static void who_asks_for_one_body_is_told_that_it_is_the_best(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_message *m = with_body(f, P_BIN(PidTagHtml, BLOB_OF("<p>x", 4)));
+    static const uint32_t tags[] = { PidTagBody, PidTagNativeBody, PidTagRtfCompressed, PidTagHtml };
+    static const uint32_t best[] = { 0, 0, 1, 2, 3 }; /* of the first so many */
+    struct prop values[COUNTOF(tags)];
+    for (uint32_t n = 2; n <= COUNTOF(tags); n++) {
+        OK(store_message_get(f->arena, m, tags, n, STORE_VALUE_LIMIT, values));
+        assert_int_equal(values[1].u32, best[n]);
+    }
+}
+
+static void a_long_body_that_is_made_is_cut_in_rows_and_streamed_whole(void **state)
+{
+    struct store_fixture *f = *state;
+    enum { LINES = 50000 };
+    struct buf html;
+    buf_init(&html, f->arena);
+    for (unsigned i = 0; i < LINES; i++)
+        buf_printf(&html, "<p>%u</p>", i);
+    struct store_message *m = with_body(f, P_BIN(PidTagHtml, BLOB_OF("<p>", 3)));
+    struct store_stream *s;
+    uint32_t written;
+    OK(store_stream_of_message(&s, f->arena, m, PidTagHtml, STREAM_CREATE));
+    OK(store_stream_write(s, buf_blob(&html), &written));
+    talloc_free(s);
+    save(m);
+    assert_error(fixture_prop(f, m, PidTagBody), ecNotEnoughMemory);
+    OK(store_stream_of_message(&s, f->arena, m, PidTagBody, STREAM_READ));
+    struct blob bytes;
+    OK(store_stream_read(f->arena, s, 10000000, &bytes));
+    const char *text = utf8_of_utf16(f->arena, bytes.data, bytes.size);
+    assert_true(text_is_prefix(text, "0\r\n\r\n1\r\n\r\n2\r\n"));
+    assert_non_null(strstr(text, "\r\n49999"));
+    const struct message_view view = message_view_of(m);
+    struct prop p;
+    message_prop(f->arena, &view, PidTagBody, 510, true, &p);
+    assert_true(strlen(p.str) == 255 && text_is_prefix(text, p.str));
 }
 
 static void an_html_body_is_bytes_and_text(void **state)
@@ -499,7 +596,7 @@ static void a_value_that_is_too_long_says_so(void **state)
     save(m);
     m = fixture_open(f, DRAFTS, store_message_mid(m));
     assert_error(fixture_prop(f, m, PidTagBody), ecNotEnoughMemory);
-    assert_error(fixture_prop(f, m, PidTagHtml), ecNotFound);
+    assert_error(fixture_prop(f, m, PidTagHtml), ecNotEnoughMemory); /* made of the text */
     assert_string_equal(store_message_text(f->arena, m, PidTagBody), text);
     assert_true(number_of(f, m, PidTagMessageSize) > 40000);
     assert_int_equal(fixture_folder_prop(f, DRAFTS, PidTagMessageSize).u32, number_of(f, m, PidTagMessageSize));
@@ -909,6 +1006,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(mail_goes_to_the_receive_folder_of_its_class),
     cmocka_unit_test(a_subject_is_a_prefix_and_the_rest),
     cmocka_unit_test(the_last_body_that_was_written_counts),
+    cmocka_unit_test(each_body_can_be_asked_for_whichever_is_stored),
+    cmocka_unit_test(who_asks_for_one_body_is_told_that_it_is_the_best),
+    cmocka_unit_test(a_long_body_that_is_made_is_cut_in_rows_and_streamed_whole),
     cmocka_unit_test(an_html_body_is_bytes_and_text),
     cmocka_unit_test(a_client_sets_some_flags_before_the_first_save),
     cmocka_unit_test(what_is_computed_cannot_be_set),

@@ -173,7 +173,7 @@ static enum ec load_value(struct store_stream *s, const struct item *item, const
     return ec;
 }
 
-/* A property that a function answers: its text is short, but for an HTML body read as text. */
+/* A property that a function answers: its text is short, but for a body. */
 static enum ec load_computed(struct store_stream *s)
 {
     struct prop p;
@@ -192,7 +192,7 @@ static enum ec load_computed(struct store_stream *s)
 static enum ec load(struct store_stream *s)
 {
     const struct item *item = item_of(s);
-    if (s->of == OF_MESSAGE && !message_is_plain(s->tag))
+    if (s->of == OF_MESSAGE && (!message_is_plain(s->tag) || message_body_is_made(item, s->tag)))
         return load_computed(s);
     const struct item_value value = item_find(s, item, s->tag);
     if (value.place == BAG_ABSENT || PROP_TYPE(value.tag) != PROP_TYPE(prop_stored(s->tag)))

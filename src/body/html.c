@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTML as plain text, for messages that come with nothing else.  libxml2 calls for each tag and each text; no tree
  * is built. */
-#include "mime/internal.h"
+#include "body/internal.h"
 
 #include <libxml/HTMLparser.h>
 
-enum { NESTING_MAX = 500, LIST_INDENT = 2 };
+enum {
+    NESTING_MAX = 500,
+    LIST_INDENT = 2,
+    HTML_TEXT_MAX = 2 * 1024 * 1024, /* bytes of HTML that are read for a plain text */
+};
 
 struct layout {
     struct buf out;
@@ -83,7 +87,7 @@ static void open_link(struct layout *l, const xmlChar **attributes)
     TALLOC_FREE(l->link);
     if (target &&
         (text_is_prefix(target, "http:") || text_is_prefix(target, "https:") || text_is_prefix(target, "mailto:"))) {
-        l->link = clean_text(l->out.owner, target);
+        l->link = text_line(l->out.owner, target);
         l->link_at = l->out.size;
     }
 }
@@ -130,7 +134,7 @@ static void on_open_inline(struct layout *l, const char *name, const xmlChar **a
     else if (strcasecmp(name, "td") == 0 || strcasecmp(name, "th") == 0)
         on_cell(l);
     else if (strcasecmp(name, "img") == 0 && alt && *alt) {
-        const char *text = clean_text(l->out.owner, alt);
+        const char *text = text_line(l->out.owner, alt);
         put(l, text, strlen(text));
     }
 }
@@ -211,14 +215,19 @@ static void on_text(void *arg, const xmlChar *xml_text, int size)
     }
 }
 
-/* No-break spaces become blanks, and a line's last ones go. */
+/* No-break spaces become blanks, a line's last ones go, and it ends with CR LF. */
 static char *tidied(TALLOC_CTX *owner, const char *text)
 {
-    char *lines = talloc_strdup(owner, text), *end = lines;
-    for (const char *at = lines; *at; at++) {
+    size_t breaks = 0;
+    for (const char *at = text; *at; at++)
+        breaks += *at == '\n';
+    char *lines = talloc_array(owner, char, strlen(text) + breaks + 1), *end = lines;
+    for (const char *at = text; *at; at++) {
         const bool no_break = (uint8_t)at[0] == 0xC2 && (uint8_t)at[1] == 0xA0;
         while (*at == '\n' && end > lines && end[-1] == ' ')
             end--;
+        if (*at == '\n')
+            *end++ = '\r';
         at += no_break;
         *end++ = no_break ? ' ' : *at;
     }
@@ -226,7 +235,7 @@ static char *tidied(TALLOC_CTX *owner, const char *text)
     return lines;
 }
 
-char *mime_text_of_html(TALLOC_CTX *owner, const char *html)
+char *body_text_of_html(TALLOC_CTX *owner, const char *html)
 {
     htmlSAXHandler handler = { .startElement = on_open,
                                .endElement = on_close,
@@ -236,7 +245,6 @@ char *mime_text_of_html(TALLOC_CTX *owner, const char *html)
     TALLOC_CTX *arena = talloc_new(owner);
     struct layout l = { 0 };
     const size_t length = MIN(strlen(html), (size_t)HTML_TEXT_MAX);
-    mime_options();
     buf_init(&l.out, arena);
     l.parser = htmlCreatePushParserCtxt(&handler, &l, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8);
     if (l.parser) {
