@@ -39,7 +39,7 @@ static enum ec no_submission(void *context, struct session *session, struct stor
     return ecNotSupported;
 }
 
-static const struct rop_services services = { NULL, no_submission };
+static const struct rop_services services = { .submit = no_submission };
 
 static void log_on(struct house *h)
 {

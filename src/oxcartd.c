@@ -137,6 +137,11 @@ static enum ec submit(void *context, struct session *session, struct store_messa
     return transport_submit(((struct rooms *)context)->transport, session_user(session), message, flags);
 }
 
+static enum ec abort_submit(void *context, struct store *store, uint64_t fid, uint64_t mid)
+{
+    return transport_abort(((struct rooms *)context)->transport, store, fid, mid);
+}
+
 static struct cmdlet_context cmdlets(struct rooms *r)
 {
     return (struct cmdlet_context){
@@ -249,7 +254,7 @@ static int open_rooms(struct rooms *r, const struct options *o, TALLOC_CTX *aren
     char *why = "";
     if (open_lower_rooms(r, o, arena) || open_transport(r, o, arena))
         return 1;
-    const struct mapihttp_config config = { .org = r->org, .sessions = r->sessions, .services = { r, submit } };
+    const struct mapihttp_config config = { .org = r->org, .sessions = r->sessions, .services = { r, submit, abort_submit } };
     r->mapihttp = mapihttp_new(arena, &config);
     const struct cmdlet_context context = cmdlets(r);
     if (admin_open(&r->admin, arena, org_settings(r->org, arena)->data_dir, &context, &why))

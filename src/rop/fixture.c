@@ -22,6 +22,13 @@ static void log_on(struct rop_fixture *f)
             .handle;
 }
 
+static enum ec note_abort(void *context, struct store *store, uint64_t fid, uint64_t mid)
+{
+    struct rop_fixture *f = context;
+    (void)store, (void)fid, (void)mid;
+    return f->submitted ? f->submit_answer : ecNotInQueue;
+}
+
 int rop_fixture_open(void **state)
 {
     struct rop_fixture *f = talloc_zero(NULL, struct rop_fixture);
@@ -33,7 +40,7 @@ int rop_fixture_open(void **state)
     f->alice = world->alice;
     f->bob = world->bob;
     f->sessions = world->sessions;
-    f->services = (struct rop_services){ f, note_submission };
+    f->services = (struct rop_services){ f, note_submission, note_abort };
     f->out_max = EXECUTE_OUT_MAX;
     f->client = (struct client_info){ .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409 };
     log_on(f);

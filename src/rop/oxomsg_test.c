@@ -80,10 +80,55 @@ static void a_message_that_was_changed_elsewhere_is_not_sent(void **state)
     assert_int_equal(f->submitted, 0);
 }
 
-static void nothing_waits_that_could_be_taken_back(void **state)
+static void what_the_transport_holds_can_be_taken_back(void **state)
 {
     struct rop_fixture *f = *state;
+    CODE(RUN(f, AbortSubmit, f->logon, .FolderId = STORE_FID(SPECIAL_OUTBOX), .MessageId = 1), ecNotInQueue);
+    CODE(RUN(f, SubmitMessage, message(f, true)), ecNone);
+    CODE(RUN(f, AbortSubmit, f->logon, .FolderId = STORE_FID(SPECIAL_OUTBOX), .MessageId = 1), ecNone);
+    f->submit_answer = ecUnableToAbort;
     CODE(RUN(f, AbortSubmit, f->logon, .FolderId = STORE_FID(SPECIAL_OUTBOX), .MessageId = 1), ecUnableToAbort);
+}
+
+static void a_client_in_cached_mode_sends_and_gets_no_properties_back(void **state)
+{
+    struct rop_fixture *f = *state;
+    const struct rop_done done = RUN(f, TransportSend, message(f, true));
+    CODE(done, ecNone);
+    const struct RopTransportSendResponse *r = done.response;
+    assert_true(r->NoPropertiesReturned); /* MS-OXCROPS_R2484 */
+    assert_int_equal(r->PropertyValueCount, 0);
+    assert_int_equal(f->submitted, 1);
+    CODE(RUN(f, TransportSend, message(f, false)), ecNoRecipients);
+    f->submit_answer = ecSendAsDenied;
+    CODE(RUN(f, TransportSend, message(f, true)), ecSendAsDenied);
+}
+
+static void a_spooler_takes_messages_from_its_queue(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint64_t mid = rop_message(f, STORE_FID(SPECIAL_SPOOLER_QUEUE), "by fax");
+    CODE(RUN(f, SetSpooler, f->logon), ecNone);
+    CODE(RUN(f, SpoolerLockMessage, f->logon, .MessageId = mid, .LockState = 0), ecNone);
+    CODE(RUN(f, SpoolerLockMessage, f->logon, .MessageId = mid, .LockState = 1), ecNone);
+    CODE(RUN(f, SpoolerLockMessage, f->logon, .MessageId = mid, .LockState = 3), ecInvalidParam);
+    CODE(RUN(f, SpoolerLockMessage, f->logon, .MessageId = mid, .LockState = 2), ecNone);
+    CODE(RUN(f, SpoolerLockMessage, f->logon, .MessageId = mid, .LockState = 0), ecNotFound);
+    assert_int_equal(rop_get(f, rop_folder(f, STORE_FID(SPECIAL_SENT_ITEMS)), PidTagContentCount).u32, 1);
+}
+
+static void mail_that_a_client_has_fetched_is_announced(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint64_t inbox = STORE_FID(SPECIAL_INBOX), mid = rop_message(f, inbox, "by POP");
+    struct rop_fixture *other = rop_second_session(f);
+    CODE(RUN(other, RegisterNotification, other->logon, .NotificationTypes = 0x02, .WantWholeStore = true), ecNone);
+    CODE(RUN(f, TransportNewMail, f->logon, .MessageId = mid, .FolderId = inbox, .MessageClass = "IPM.Note"), ecNone);
+    rop_poll(other);
+    assert_non_null(other->notifications);
+    assert_int_equal(other->notifications->body.NotificationData.MessageId, mid);
+    assert_string_equal(other->notifications->body.NotificationData.MessageClass, "IPM.Note");
+    CODE(RUN(f, TransportNewMail, f->logon, .MessageId = mid + 1, .FolderId = inbox, .MessageClass = ""), ecNotFound);
 }
 
 static void the_address_types_are_those_of_the_organisation_and_of_the_internet(void **state)
@@ -107,7 +152,10 @@ int main(void)
         ROP_TEST(a_message_inside_of_another_is_not_sent),
         ROP_TEST(what_the_transport_says_is_the_answer),
         ROP_TEST(a_message_that_was_changed_elsewhere_is_not_sent),
-        ROP_TEST(nothing_waits_that_could_be_taken_back),
+        ROP_TEST(what_the_transport_holds_can_be_taken_back),
+        ROP_TEST(a_client_in_cached_mode_sends_and_gets_no_properties_back),
+        ROP_TEST(a_spooler_takes_messages_from_its_queue),
+        ROP_TEST(mail_that_a_client_has_fetched_is_announced),
         ROP_TEST(the_address_types_are_those_of_the_organisation_and_of_the_internet),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -18,6 +18,8 @@ struct rop_services {
     /* RopSubmitMessage: the message is saved and its store locked by the caller.  On success it has been accepted:
      * whatever happens to it then, its sender hears of it.  Unlocks the store while it delivers. */
     enum ec (*submit)(void *context, struct session *, struct store_message *, unsigned flags);
+    /* RopAbortSubmit: takes back what was submitted and waits for its time. */
+    enum ec (*abort)(void *context, struct store *, uint64_t fid, uint64_t mid);
 };
 
 /* The session must have been begun (session_begin).  `out` is given extended buffers of at most `out_max` bytes.

@@ -66,9 +66,22 @@ struct move {
     uint64_t from, to;
     const uint64_t *mids;
     uint64_t *new_mids; /* NULL: nobody asks for them */
+    uint64_t reserved;  /* the new MID, where it is free; 0: any */
     bool copy, partial;
     struct folder_delta lost, gained;
 };
+
+static const char mid_in_use_sql[] = "SELECT 1 FROM message WHERE mb = $1 AND mid = $2";
+
+/* An id that was never given out is not one that was reserved. */
+static uint64_t new_mid_of(struct move *move, uint64_t first)
+{
+    if (!move->reserved || move->reserved >= first)
+        return first;
+    const bool used =
+        sql_int_or(&move->tx.sql, 0, mid_in_use_sql, BIND(B_INT(move->tx.st->mb), B_INT((int64_t)move->reserved)));
+    return used ? first : move->reserved;
+}
 
 static void move_rows(struct move *move, const struct message_brief *brief, uint64_t mid, uint64_t new_mid, uint64_t cn)
 {
@@ -87,17 +100,17 @@ static bool move_one(struct move *move, uint64_t mid, uint64_t *new_mid)
     struct message_brief brief;
     if (!message_brief(&move->tx, move->from, mid, &brief))
         return false;
-    if (!move->copy && move->from == move->to && !brief.deleted) {
+    if (!move->copy && move->from == move->to && !brief.deleted && !move->reserved) {
         *new_mid = mid;
         return true;
     }
     const uint64_t first = take_counters(&move->tx, 2), cn = first + 1;
+    *new_mid = new_mid_of(move, first);
     if (move->copy)
-        message_copy_rows(&move->tx, brief.id, (int64_t)first, first, move->to, cn);
+        message_copy_rows(&move->tx, brief.id, (int64_t)first, *new_mid, move->to, cn);
     else
-        move_rows(move, &brief, mid, first, cn);
+        move_rows(move, &brief, mid, *new_mid, cn);
     delta_add(&move->gained, &brief, 1);
-    *new_mid = first;
     const struct store_change change = {
         .kind = move->copy      ? STORE_COPIED
                 : brief.deleted ? STORE_CREATED
@@ -105,7 +118,7 @@ static bool move_one(struct move *move, uint64_t mid, uint64_t *new_mid)
         .is_message = true,
         .associated = brief.associated,
         .fid = store_id(move->to),
-        .mid = store_id(first),
+        .mid = store_id(*new_mid),
         .cn = store_id(cn),
         .old_fid = store_id(move->from),
         .old_mid = store_id(mid),
@@ -144,5 +157,18 @@ enum ec store_messages_move(struct store *st, uint64_t from, uint64_t to, const 
     if (!sql_failed(&move.tx.sql))
         folder_adjust(&move.tx, move.to, &move.gained); /* ecNotFound: no such folder */
     *partial = move.partial;
+    return store_end(&move.tx);
+}
+
+enum ec store_message_move_to(struct store *st, uint64_t from, uint64_t mid, uint64_t to, uint64_t to_mid)
+{
+    struct move move = {
+        .tx = store_begin(st), .to = store_counter(to), .mids = &mid, .reserved = store_counter(to_mid)
+    };
+    move_run(&move, store_counter(from), 0, 1);
+    if (move.partial)
+        sql_abort(&move.tx.sql, ecNotFound);
+    if (!sql_failed(&move.tx.sql))
+        folder_adjust(&move.tx, move.to, &move.gained);
     return store_end(&move.tx);
 }

@@ -95,6 +95,37 @@ enum ec store_receive_folder(TALLOC_CTX *arena, struct store *st, const char *me
     return store_end(&tx);
 }
 
+static const char announce_sql[] =
+    "SELECT " MESSAGE_COLUMNS " FROM message WHERE mb = $1 AND fid = $2 AND mid = $3 AND associated = 0"
+    " AND deleted IS NULL";
+
+enum ec store_message_announce(struct store *st, uint64_t fid, uint64_t mid)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    struct message_row row;
+    struct prop flags;
+    struct store_tx tx = store_begin(st);
+    struct sql_rows rows =
+        sql_one(&tx.sql, announce_sql,
+                BIND(B_INT(st->mb), B_INT((int64_t)store_counter(fid)), B_INT((int64_t)store_counter(mid))));
+    message_row_read(&rows, 0, &row);
+    message_row_keep(arena, &row);
+    sql_done(&rows);
+    const struct item item = message_item(&row);
+    message_prop(arena, &(struct message_view){ .st = st, .row = &row, .item = &item }, PidTagMessageFlags,
+                 STORE_VALUE_LIMIT, false, &flags);
+    const struct store_change change = { .kind = STORE_NEW_MAIL,
+                                         .is_message = true,
+                                         .fid = fid,
+                                         .mid = mid,
+                                         .cn = store_id(row.cn),
+                                         .message_flags = flags.u32,
+                                         .message_class = row.class };
+    change_add(&tx, &change);
+    talloc_free(arena);
+    return store_end(&tx);
+}
+
 static const char receive_remove_sql[] = "DELETE FROM receive WHERE mb = $1 AND class_key = $2";
 
 /* [MS-OXCSTOR] 3.2.5.3: the rows of "IPM" and "Report.IPM" stay, the one of "" can change only. */

@@ -206,6 +206,11 @@ enum ec store_embedded_open(struct store_message **, TALLOC_CTX *owner, struct s
 enum ec store_messages_delete(struct store *, uint64_t fid, const uint64_t *mids, uint32_t count, bool hard, bool *partial);
 enum ec store_messages_move(struct store *, uint64_t from, uint64_t to, const uint64_t *mids, uint32_t count, bool copy,
                             uint64_t *new_mids, bool *partial);
+/* One message, to an id that a client had reserved (store_reserve_ids); an id that is in use, or was never given out,
+ * is as none. */
+enum ec store_message_move_to(struct store *, uint64_t from, uint64_t mid, uint64_t to, uint64_t to_mid);
+/* Announces a message that has come without the transport: [MS-OXOMSG] 2.2.3.5 */
+enum ec store_message_announce(struct store *, uint64_t fid, uint64_t mid);
 /* [MS-OXCMSG] 2.2.3.10, 2.2.3.11; count 0: all messages of the folder. */
 enum ec store_set_read_flags(struct store *, uint64_t fid, const uint64_t *mids, uint32_t count, uint8_t flags, bool *partial);
 enum ec store_message_set_read(struct store_message *, uint8_t flags, bool *changed);

@@ -62,6 +62,8 @@ struct submission {
     uint64_t fid, mid;
     uint64_t created;                            /* FILETIME */
     uint64_t sent_to;                            /* folder that it goes to then; 0: it is deleted */
+    uint64_t sent_mid;                           /* the id that it gets there; 0: any */
+    uint64_t due;                                /* FILETIME; 0: at once */
     bool filed;                                  /* it is there */
     struct letter *letter;
     struct queued_recipient *recipients;
@@ -75,7 +77,11 @@ enum ec queue_recipient_done(struct queue *, const struct submission *, uint32_t
 enum ec queue_filed(struct queue *, const struct submission *);
 enum ec queue_remove(struct queue *, const struct submission *);
 void queue_release(struct queue *, struct guid id);
-/* The oldest one that is not under way, behind `after`; it is under way then.  ecNotFound: none. */
+/* What waits for its time: the earliest time, 0: nothing waits; its time has come; found again by its message. */
+uint64_t queue_next_due(struct queue *);
+enum ec queue_is_due(struct queue *, const struct submission *);
+enum ec queue_find(struct queue *, struct guid mailbox, uint64_t fid, uint64_t mid, struct submission *out);
+/* The oldest one that is due and not under way, behind `after`; it is under way then.  ecNotFound: none. */
 enum ec queue_take(TALLOC_CTX *arena, struct queue *, struct guid after, struct submission *out);
 
 /* ---- submit.c ---- */
@@ -98,6 +104,7 @@ struct letter *report_of(TALLOC_CTX *arena, struct transport *, const struct sub
 /* Unfinished submissions are tried again every minute. */
 struct retry *retry_start(TALLOC_CTX *owner, struct transport *);
 void retry_stop(struct retry *);
+void retry_wake(struct retry *);                 /* something new waits for its time */
 
 /* ---- lmtp.c ---- */
 

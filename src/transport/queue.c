@@ -19,6 +19,8 @@ static const struct sql_schema_step steps[] = {
                      "  fid BIGINT NOT NULL,"
                      "  mid BIGINT NOT NULL,"
                      "  sent_to BIGINT NOT NULL,"
+                     "  sent_mid BIGINT NOT NULL,"
+                     "  due BIGINT NOT NULL," /* it waits for this time; 0: it does not */
                      "  filed BIGINT NOT NULL,"
                      "  letter BYTEA NOT NULL);"
                      "CREATE TABLE submission_recipient("
@@ -89,8 +91,8 @@ static struct sql_value B_GUID(const struct guid *guid) {
 }
 
 static const char submission_insert_sql[] =
-    "INSERT INTO submission(id, created, sender, mailbox, fid, mid, sent_to, filed, letter)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8)";
+    "INSERT INTO submission(id, created, sender, mailbox, fid, mid, sent_to, filed, letter, sent_mid, due)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10)";
 static const char recipient_insert_sql[] =
     "INSERT INTO submission_recipient(id, num, letter_row, mailbox, state, status, reason)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -99,7 +101,8 @@ static void insert(struct sql_tx *tx, const struct submission *s, struct blob le
 {
     sql_exec(tx, submission_insert_sql,
              BIND(B_GUID(&s->id), B_INT((int64_t)s->created), B_GUID(&s->sender), B_GUID(&s->mailbox),
-                  B_INT((int64_t)s->fid), B_INT((int64_t)s->mid), B_INT((int64_t)s->sent_to), B_BLOB(letter)));
+                  B_INT((int64_t)s->fid), B_INT((int64_t)s->mid), B_INT((int64_t)s->sent_to), B_BLOB(letter),
+                  B_INT((int64_t)s->sent_mid), B_INT((int64_t)s->due)));
     for (uint32_t i = 0; i < s->count; i++) {
         const struct queued_recipient *r = &s->recipients[i];
         sql_exec(tx, recipient_insert_sql,
@@ -116,7 +119,7 @@ enum ec queue_add(struct queue *q, const struct submission *s)
     struct sql_tx tx = sql_begin(q->db);
     insert(&tx, s, letter);
     const enum ec ec = sql_end(&tx);
-    if (!ec)
+    if (!ec && !s->due)
         begin(q, s->id);
     pthread_mutex_unlock(&q->lock);
     talloc_free(arena);
@@ -161,7 +164,8 @@ enum ec queue_remove(struct queue *q, const struct submission *s)
 /* ---- reading ---- */
 
 static const char submissions_sql[] =
-    "SELECT id, created, sender, mailbox, fid, mid, sent_to, filed FROM submission WHERE id > $1 ORDER BY id";
+    "SELECT id, created, sender, mailbox, fid, mid, sent_to, filed, sent_mid, due FROM submission"
+    " WHERE id > $1 AND due <= $2 ORDER BY id";
 static const char letter_sql[] = "SELECT letter FROM submission WHERE id = $1";
 static const char recipients_sql[] =
     "SELECT letter_row, mailbox, state, status, reason FROM submission_recipient WHERE id = $1 ORDER BY num";
@@ -175,19 +179,26 @@ static struct guid guid_column(struct sql_rows *rows, unsigned column)
     return guid;
 }
 
+static void read_row(struct sql_rows *rows, struct submission *s)
+{
+    s->id = guid_column(rows, 0);
+    s->created = (uint64_t)sql_col_int(rows, 1);
+    s->sender = guid_column(rows, 2);
+    s->mailbox = guid_column(rows, 3);
+    s->fid = (uint64_t)sql_col_int(rows, 4);
+    s->mid = (uint64_t)sql_col_int(rows, 5);
+    s->sent_to = (uint64_t)sql_col_int(rows, 6);
+    s->filed = sql_col_int(rows, 7);
+    s->sent_mid = (uint64_t)sql_col_int(rows, 8);
+    s->due = (uint64_t)sql_col_int(rows, 9);
+}
+
 static bool next_row(struct queue *q, struct sql_tx *tx, struct guid after, struct submission *s)
 {
-    struct sql_rows rows = sql_query(tx, submissions_sql, BIND(B_GUID(&after)));
+    struct sql_rows rows = sql_query(tx, submissions_sql, BIND(B_GUID(&after), B_INT((int64_t)filetime_now())));
     bool found = false;
     while (!found && sql_next(&rows)) {
-        s->id = guid_column(&rows, 0);
-        s->created = (uint64_t)sql_col_int(&rows, 1);
-        s->sender = guid_column(&rows, 2);
-        s->mailbox = guid_column(&rows, 3);
-        s->fid = (uint64_t)sql_col_int(&rows, 4);
-        s->mid = (uint64_t)sql_col_int(&rows, 5);
-        s->sent_to = (uint64_t)sql_col_int(&rows, 6);
-        s->filed = sql_col_int(&rows, 7);
+        read_row(&rows, s);
         found = !is_under_way(q, s->id);
     }
     sql_done(&rows);
@@ -224,4 +235,49 @@ enum ec queue_take(TALLOC_CTX *arena, struct queue *q, struct guid after, struct
         begin(q, s->id);
     pthread_mutex_unlock(&q->lock);
     return ec ? ec : found ? letter_unpack(arena, letter, &s->letter) : ecNotFound;
+}
+
+/* ---- what waits for its time ---- */
+
+static const char next_due_sql[] = "SELECT COALESCE(MIN(due), 0) FROM submission WHERE due > $1";
+
+uint64_t queue_next_due(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    struct sql_tx tx = sql_read(q->db);
+    const int64_t due = sql_int(&tx, next_due_sql, BIND(B_INT(0)));
+    const enum ec ec = sql_end(&tx);
+    pthread_mutex_unlock(&q->lock);
+    return ec ? 0 : (uint64_t)due;
+}
+
+enum ec queue_is_due(struct queue *q, const struct submission *s)
+{
+    static const char *const sql[] = { "UPDATE submission SET due = 0 WHERE id = $1" };
+    return change(q, sql, COUNTOF(sql), BIND(B_GUID(&s->id)));
+}
+
+static const char by_message_sql[] =
+    "SELECT id, created, sender, mailbox, fid, mid, sent_to, filed, sent_mid, due FROM submission"
+    " WHERE mailbox = $1 AND fid = $2 AND mid = $3";
+
+/* Taken as queue_take does, so that nobody else begins with it.  ecUnableToAbort: somebody has. */
+enum ec queue_find(struct queue *q, struct guid mailbox, uint64_t fid, uint64_t mid, struct submission *out)
+{
+    *out = (struct submission){ 0 };
+    pthread_mutex_lock(&q->lock);
+    struct sql_tx tx = sql_read(q->db);
+    struct sql_rows rows =
+        sql_query(&tx, by_message_sql, BIND(B_GUID(&mailbox), B_INT((int64_t)fid), B_INT((int64_t)mid)));
+    const bool found = sql_next(&rows);
+    if (found)
+        read_row(&rows, out);
+    sql_done(&rows);
+    enum ec ec = sql_end(&tx);
+    if (!ec)
+        ec = !found ? ecNotInQueue : !out->due || is_under_way(q, out->id) ? ecUnableToAbort : ecNone;
+    if (!ec)
+        begin(q, out->id);
+    pthread_mutex_unlock(&q->lock);
+    return ec;
 }

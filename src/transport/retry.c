@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A thread that looks once a minute whether submissions are left in the queue, because a mailbox could not be
- * written. */
+ * written, and earlier when one has waited for its time. */
 #include <time.h>
 
 #include "transport/internal.h"
@@ -12,19 +12,31 @@ struct retry {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stop;
+    bool stop, woken;
 };
+
+/* In a minute, or a moment after the next one is due. */
+static struct timespec next_look(uint64_t due)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    const time_t due_seconds = due ? (time_t)filetime_to_unix(due) + 1 : 0;
+    until.tv_sec =
+        due_seconds ? MIN(until.tv_sec + EVERY_SECONDS, MAX(due_seconds, until.tv_sec)) : until.tv_sec + EVERY_SECONDS;
+    return until;
+}
 
 static void *run(void *arg)
 {
     struct retry *r = arg;
     pthread_mutex_lock(&r->lock);
     while (!r->stop) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += EVERY_SECONDS;
-        pthread_cond_timedwait(&r->wake, &r->lock, &until);
-        if (r->stop || !atomic_load(&r->transport->left_over))
+        r->woken = false;
+        const uint64_t due = queue_next_due(r->transport->queue);
+        const struct timespec until = next_look(due);
+        for (int error = 0; !r->stop && !r->woken && !error;)
+            error = pthread_cond_timedwait(&r->wake, &r->lock, &until);
+        if (r->stop || !(atomic_load(&r->transport->left_over) || (due && due <= filetime_now())))
             continue;
         pthread_mutex_unlock(&r->lock);
         transport_recover(r->transport);
@@ -58,4 +70,14 @@ void retry_stop(struct retry *r)
     pthread_join(r->thread, NULL);
     pthread_cond_destroy(&r->wake);
     pthread_mutex_destroy(&r->lock);
+}
+
+void retry_wake(struct retry *r)
+{
+    if (!r)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->woken = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
 }

@@ -4,7 +4,7 @@
 #include "transport/internal.h"
 
 enum { TO = 1, CC = 2, BCC = 3, TYPE_MASK = 0x0F, FAILED_BEFORE = 0x10, SUCCEEDED_BEFORE = 0x80 };
-enum { SUPPRESS_RECEIPT = 0x01 };
+enum { SUPPRESS_RECEIPT = 0x01, DEFERRED_NUMBER_MAX = 999 };
 
 /* ---- who sends: [MS-OXOMSG] 3.2.5.1.1, 3.2.5.1.2 ---- */
 
@@ -165,18 +165,69 @@ static uint64_t folder_of_server_id(TALLOC_CTX *arena, struct blob value)
     return wire_get(&in, &ServerId_wire, &id) && id.Ours ? id.FolderId : 0;
 }
 
+/* PidTagTargetEntryId: the item that a client has made of it already, and the id that it has reserved for that. */
+static uint64_t reserved_place(TALLOC_CTX *arena, struct store_message *message, uint64_t *mid)
+{
+    const uint32_t tag = PidTagTargetEntryId;
+    struct store *st = store_message_store(message);
+    struct store_folder row;
+    struct prop value;
+    uint64_t fid;
+    *mid = 0;
+    if (store_message_get(arena, message, &tag, 1, STORE_VALUE_LIMIT, &value) || value.tag != tag ||
+        store_mid_of_entry_id(st, value.bin, &fid, mid) || store_folder_row(arena, st, fid, &row)) {
+        *mid = 0;
+        return 0;
+    }
+    return fid;
+}
+
 /* [MS-OXOMSG] 2.2.3.8, 2.2.3.10; who says neither means Sent Items. */
-static uint64_t place_for_sent(TALLOC_CTX *arena, struct store_message *message)
+static uint64_t place_for_sent(TALLOC_CTX *arena, struct store_message *message, uint64_t *mid)
 {
     const uint32_t tags[] = { PidTagDeleteAfterSubmit, PidTagSentMailSvrEID };
     struct prop values[COUNTOF(tags)];
     struct store_folder row;
+    const uint64_t reserved = reserved_place(arena, message, mid);
+    if (reserved)
+        return reserved;
     if (store_message_get(arena, message, tags, COUNTOF(tags), STORE_VALUE_LIMIT, values))
         return STORE_FID(SPECIAL_SENT_ITEMS);
     const uint64_t fid = values[1].tag == PidTagSentMailSvrEID ? folder_of_server_id(arena, values[1].bin) : 0;
     if (fid && store_folder_row(arena, store_message_store(message), fid, &row) == ecNone)
         return fid;
     return values[0].tag == PidTagDeleteAfterSubmit && values[0].b ? 0 : STORE_FID(SPECIAL_SENT_ITEMS);
+}
+
+/* ---- when it is sent ---- */
+
+/* [MS-OXOMSG] 2.2.3.1 and on: PidTagDeferredSendTime, or so many units from now; 0: at once. */
+static uint64_t time_to_send(TALLOC_CTX *arena, struct store_message *message, uint64_t now)
+{
+    static const uint64_t minute = UINT64_C(600000000);
+    const uint64_t units[] = { minute, 60 * minute, 24 * 60 * minute, 7 * 24 * 60 * minute };
+    const uint32_t tags[] = { PidTagDeferredSendTime, PidTagDeferredSendNumber, PidTagDeferredSendUnits };
+    struct prop values[COUNTOF(tags)];
+    uint64_t due = 0;
+    if (store_message_get(arena, message, tags, COUNTOF(tags), STORE_VALUE_LIMIT, values))
+        return 0;
+    if (values[1].tag == tags[1] && values[2].tag == tags[2] && values[2].u32 < COUNTOF(units) &&
+        values[1].u32 <= DEFERRED_NUMBER_MAX)
+        due = now + values[1].u32 * units[values[2].u32];
+    else if (values[0].tag == tags[0])
+        due = MIN(values[0].u64, (uint64_t)INT64_MAX);
+    return due > now ? due : 0;
+}
+
+/* It stays where it is, as submitted, until its time has come. */
+static void hold(struct transport *t, struct store_message *message)
+{
+    store_message_flags(message, mfSubmitted, 0);
+    const enum ec ec = store_message_save(message, true, NULL);
+    if (ec)
+        log_line(LOG_WARNING, "transport", "a message that waits for its time does not look submitted: %s",
+                 ec_text(ec));
+    retry_wake(t->retry);
 }
 
 static enum ec write_stamps(struct store_message *message, const struct letter *letter)
@@ -205,6 +256,8 @@ static enum ec move_to(struct store *st, const struct submission *s)
     bool partial;
     if (!s->sent_to)
         return store_messages_delete(st, s->fid, &s->mid, 1, true, &partial);
+    if (s->sent_mid)
+        return store_message_move_to(st, s->fid, s->mid, s->sent_to, s->sent_mid);
     return s->sent_to == s->fid ? ecNone
                                 : store_messages_move(st, s->fid, s->sent_to, &s->mid, 1, false, NULL, &partial);
 }
@@ -323,7 +376,8 @@ static enum ec prepare(struct transport *t, TALLOC_CTX *arena, const struct acco
     if (!ec)
         ec = add_recipients(t, s, store_message_u32(message, PidTagMessageFlags, 0) & mfResend);
     if (!ec) {
-        s->sent_to = place_for_sent(arena, message);
+        s->sent_to = place_for_sent(arena, message, &s->sent_mid);
+        s->due = time_to_send(arena, message, s->created);
         stamp(t, s);
     }
     return ec;
@@ -339,7 +393,9 @@ enum ec transport_submit(struct transport *t, const struct account *sender, stru
     enum ec ec = prepare(t, arena, sender, message, &s);
     if (!ec)
         ec = queue_add(t->queue, &s);
-    if (!ec) {
+    if (!ec && s.due)
+        hold(t, message);
+    else if (!ec) {
         file(t, &s, message);
         store_unlock(st);
         carry_out(t, &s, false);
@@ -374,6 +430,53 @@ void post_carry_out(struct transport *t, struct submission *s)
 {
     carry_out(t, s, false);
     queue_release(t->queue, s->id);
+}
+
+/* ---- what waits for its time ---- */
+
+/* [MS-OXOMSG] 3.2.5.2 */
+enum ec transport_abort(struct transport *t, struct store *st, uint64_t fid, uint64_t mid)
+{
+    struct submission s;
+    struct store_message *message;
+    enum ec ec = queue_find(t->queue, store_mailbox_guid(st), fid, mid, &s);
+    if (ec)
+        return ec;
+    ec = queue_remove(t->queue, &s);
+    queue_release(t->queue, s.id);
+    if (ec || store_message_open(&message, NULL, st, fid, mid, MESSAGE_READWRITE))
+        return ec;
+    store_message_flags(message, mfUnsent, mfSubmitted);
+    ec = store_message_save(message, true, NULL);
+    talloc_free(message);
+    return ec;
+}
+
+static bool is_still_there(struct transport *t, TALLOC_CTX *arena, const struct submission *s)
+{
+    const struct account *a = directory_by_mailbox_guid(t->config.directory, arena, s->mailbox);
+    struct store_message *message;
+    struct store *st;
+    if (!a || store_get(t->config.stores, a->store_url, a->mailbox_guid, &st))
+        return a != NULL;
+    store_lock(st);
+    const enum ec ec = store_message_open(&message, arena, st, s->fid, s->mid, MESSAGE_READONLY);
+    if (!ec)
+        talloc_free(message);
+    store_unlock(st);
+    store_put(st);
+    return ec != ecNotFound && ec != ecObjectDeleted;
+}
+
+/* Its time has come: from now on it is a submission like any other, unless somebody has taken the message away. */
+static enum ec let_go(struct transport *t, TALLOC_CTX *arena, struct submission *s)
+{
+    if (!is_still_there(t, arena, s)) {
+        queue_remove(t->queue, s);
+        return ecNotFound;
+    }
+    s->due = 0;
+    return queue_is_due(t->queue, s);
 }
 
 /* ---- after a crash ---- */
@@ -413,7 +516,7 @@ enum ec transport_recover(struct transport *t)
         ec = queue_take(arena, t->queue, after, &s);
         if (ec == ecCorruptData)
             log_line(LOG_ERROR, "transport", "a submission in the queue is damaged and stays there");
-        if (!ec) {
+        if (!ec && !(s.due && let_go(t, arena, &s))) {
             count++;
             if (!s.filed)
                 file_again(t, arena, &s);
@@ -426,6 +529,6 @@ enum ec transport_recover(struct transport *t)
         talloc_free(arena);
     }
     if (count)
-        log_line(LOG_INFO, "transport", "%u submissions were left in the queue", count);
+        log_line(LOG_INFO, "transport", "%u submissions from the queue are done", count);
     return ec == ecNotFound ? ecNone : ec;
 }

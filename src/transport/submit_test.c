@@ -520,6 +520,140 @@ static void after_a_kill_every_acknowledged_message_is_there_exactly_once(void *
     assert_int_equal(times_there(p, p->alice, SENT, "number 0"), 2);
 }
 
+/* ---- into the item that the client has made already ---- */
+
+static void PidTagTargetEntryId_says_which_item_the_senders_copy_becomes(void **state)
+{
+    struct post *p = *state;
+    struct draft d = draft(p, "cached");
+    uint64_t reserved, *mids;
+    OK(store_reserve_ids(d.st, 10, &reserved));
+    set(&d, P_BIN(PidTagTargetEntryId, store_message_entry_id(p->arena, d.st, SENT, reserved)));
+    to(&d, TO, "SMTP", "bob@contoso.com");
+    OK(submit(&d));
+    struct store *st = post_enter(p, p->alice);
+    assert_int_equal(post_list(p, st, SENT, &mids), 1);
+    assert_true(mids[0] == reserved);
+    post_leave(st);
+    assert_int_equal(post_count(p, p->alice, OUTBOX), 0);
+    assert_int_equal(post_prop(p, p->alice, SENT, PidTagMessageFlags).u32 & (mfUnsent | mfSubmitted), 0);
+}
+
+static void an_id_that_was_not_reserved_is_not_taken(void **state)
+{
+    struct post *p = *state;
+    struct draft d = draft(p, "cached");
+    uint64_t *mids;
+    const uint64_t never = store_id(0x7777777);
+    set(&d, P_BIN(PidTagTargetEntryId, store_message_entry_id(p->arena, d.st, SENT, never)));
+    to(&d, TO, "SMTP", "bob@contoso.com");
+    OK(submit(&d));
+    struct store *st = post_enter(p, p->alice);
+    assert_int_equal(post_list(p, st, SENT, &mids), 1);
+    assert_true(mids[0] != never);
+    post_leave(st);
+}
+
+/* ---- what waits for its time ---- */
+
+#define SECOND UINT64_C(10000000)
+
+static struct draft deferred(struct post *p, uint64_t when)
+{
+    struct draft d = draft(p, "later");
+    set(&d, P_TIME(PidTagDeferredSendTime, when));
+    to(&d, TO, "SMTP", "bob@contoso.com");
+    return d;
+}
+
+static uint64_t waiting(struct post *p)
+{
+    struct store *st = post_enter(p, p->alice);
+    uint64_t *mids;
+    assert_int_equal(post_list(p, st, OUTBOX, &mids), 1);
+    post_leave(st);
+    return mids[0];
+}
+
+static void a_message_waits_for_its_time_in_its_folder(void **state)
+{
+    struct post *p = *state;
+    struct draft d = deferred(p, filetime_now() + 3600 * SECOND);
+    OK(submit(&d));
+    assert_int_equal(post_count(p, p->bob, INBOX), 0);
+    waiting(p);
+    assert_int_equal(post_prop(p, p->alice, OUTBOX, PidTagMessageFlags).u32 & mfSubmitted, mfSubmitted);
+    OK(transport_recover(p->transport));
+    post_stop(p);
+    post_start(p);
+    assert_int_equal(post_count(p, p->bob, INBOX), 0);
+}
+
+static void a_message_whose_time_has_come_is_sent_by_itself(void **state)
+{
+    struct post *p = *state;
+    struct draft d = deferred(p, filetime_now() + SECOND / 2);
+    OK(submit(&d));
+    while (atomic_load(&p->new_mail) == 0) /* the server's own thread sends it */
+        usleep(10000);
+    OK(transport_recover(p->transport));
+    assert_int_equal(post_count(p, p->bob, INBOX), 1);
+    assert_int_equal(post_count(p, p->alice, OUTBOX), 0);
+    assert_int_equal(post_prop(p, p->alice, SENT, PidTagMessageFlags).u32 & (mfUnsent | mfSubmitted), 0);
+}
+
+static void a_time_that_is_past_is_none(void **state)
+{
+    struct post *p = *state;
+    struct draft d = deferred(p, filetime_now() - SECOND);
+    OK(submit(&d));
+    assert_int_equal(post_count(p, p->bob, INBOX), 1);
+}
+
+static void units_count_from_now(void **state)
+{
+    struct post *p = *state;
+    struct draft d = draft(p, "later");
+    set(&d, P_I32(PidTagDeferredSendNumber, 2));
+    set(&d, P_I32(PidTagDeferredSendUnits, 1));
+    to(&d, TO, "SMTP", "bob@contoso.com");
+    OK(submit(&d));
+    assert_int_equal(post_count(p, p->bob, INBOX), 0);
+    waiting(p);
+}
+
+static void a_message_that_waits_can_be_taken_back(void **state)
+{
+    struct post *p = *state;
+    struct draft d = deferred(p, filetime_now() + 3600 * SECOND);
+    OK(submit(&d));
+    const uint64_t mid = waiting(p);
+    struct store *st = post_enter(p, p->alice);
+    EC(transport_abort(p->transport, st, OUTBOX, mid + 1), ecNotInQueue);
+    OK(transport_abort(p->transport, st, OUTBOX, mid));
+    EC(transport_abort(p->transport, st, OUTBOX, mid), ecNotInQueue);
+    post_leave(st);
+    assert_int_equal(post_prop(p, p->alice, OUTBOX, PidTagMessageFlags).u32 & (mfSubmitted | mfUnsent), mfUnsent);
+}
+
+static void a_message_that_was_deleted_while_it_waited_is_not_sent(void **state)
+{
+    struct post *p = *state;
+    struct draft d = deferred(p, filetime_now() + 2 * SECOND);
+    OK(submit(&d));
+    const uint64_t mid = waiting(p);
+    bool partial;
+    struct store *st = post_enter(p, p->alice);
+    OK(store_messages_delete(st, OUTBOX, &mid, 1, true, &partial));
+    post_leave(st);
+    struct draft after = deferred(p, filetime_now() + 3 * SECOND);
+    OK(submit(&after));
+    while (atomic_load(&p->new_mail) == 0)
+        usleep(10000);
+    OK(transport_recover(p->transport));
+    assert_int_equal(post_count(p, p->bob, INBOX), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, post_open, post_close)
@@ -546,6 +680,14 @@ int main(void)
         TEST(what_was_delivered_before_the_crash_is_not_delivered_again),
         TEST(what_another_thread_is_working_on_is_left_alone),
         TEST(after_a_kill_every_acknowledged_message_is_there_exactly_once),
+        TEST(PidTagTargetEntryId_says_which_item_the_senders_copy_becomes),
+        TEST(an_id_that_was_not_reserved_is_not_taken),
+        TEST(a_message_waits_for_its_time_in_its_folder),
+        TEST(a_message_whose_time_has_come_is_sent_by_itself),
+        TEST(a_time_that_is_past_is_none),
+        TEST(units_count_from_now),
+        TEST(a_message_that_waits_can_be_taken_back),
+        TEST(a_message_that_was_deleted_while_it_waited_is_not_sent),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,9 @@ void transport_close(struct transport *);
  * reached.  Nothing has happened: ecSendAsDenied, ecNoRecipients, ecInvalidRecips, ecTooManyRecips,
  * ecMaxSubmissionExceeded, or what the disk says. */
 enum ec transport_submit(struct transport *, const struct account *sender, struct store_message *, unsigned flags);
+/* RopAbortSubmit, [MS-OXOMSG] 3.2.5.2: takes back what waits for its time; the store is locked.  ecNotInQueue;
+ * ecUnableToAbort: it is on its way. */
+enum ec transport_abort(struct transport *, struct store *, uint64_t fid, uint64_t mid);
 /* Finishes what is left in the queue, as at opening; what is under way is left alone. */
 enum ec transport_recover(struct transport *);
 
