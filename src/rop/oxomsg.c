@@ -98,3 +98,20 @@ enum ec rop_GetAddressTypes(struct rop_call *call, const struct RopGetAddressTyp
     response->AddressTypes = types;
     return ecNone;
 }
+
+/* [MS-OXOMSG] 2.2.4.4: no address type has options of its own, nor a help file about them. */
+enum ec rop_OptionsData(struct rop_call *call, const struct RopOptionsDataRequest *request,
+                        struct RopOptionsDataResponse *response)
+{
+    (void)call, (void)request, (void)response;
+    return ecNone;
+}
+
+/* [MS-OXOMSG] 2.2.5.2: where a client keeps outgoing messages until it sends them. */
+enum ec rop_GetTransportFolder(struct rop_call *call, const struct RopGetTransportFolderRequest *request,
+                               struct RopGetTransportFolderResponse *response)
+{
+    (void)call, (void)request;
+    response->FolderId = STORE_FID(SPECIAL_OUTBOX);
+    return ecNone;
+}

@@ -143,9 +143,23 @@ static void the_address_types_are_those_of_the_organisation_and_of_the_internet(
     assert_int_equal(r->AddressTypeSize, 8);
 }
 
+static void outgoing_messages_wait_in_the_outbox_and_have_no_options(void **state)
+{
+    struct rop_fixture *f = *state;
+    struct rop_done done = RUN(f, GetTransportFolder, f->logon);
+    CODE(done, ecNone);
+    assert_int_equal(((const struct RopGetTransportFolderResponse *)done.response)->FolderId,
+                     STORE_FID(SPECIAL_OUTBOX)); /* MS-OXCROPS_R2519 */
+    done = RUN(f, OptionsData, f->logon, .AddressType = "SMTP");
+    CODE(done, ecNone);
+    assert_int_equal(((const struct RopOptionsDataResponse *)done.response)->OptionsInfoSize, 0);
+    CODE(RUN(f, GetTransportFolder, rop_folder(f, STORE_FID(SPECIAL_INBOX))), ecNotSupported);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ROP_TEST(outgoing_messages_wait_in_the_outbox_and_have_no_options),
         ROP_TEST(a_message_with_recipients_goes_to_the_transport_saved),
         ROP_TEST(without_recipients_nothing_is_sent),
         ROP_TEST(associated_content_is_not_sent),

@@ -83,6 +83,7 @@ struct logon {
     bool owner;                    /* the session's user owns the mailbox */
     struct object *object;         /* the Logon object itself */
     struct object *listeners;      /* tables and subscriptions */
+    struct per_user *per_user;     /* rop/oxcstor_per_user.c: sent in part; a child of the object */
     struct logon *next;            /* of the session */
     struct logon *next_of_store;   /* of all sessions, with the store locked */
 };

@@ -9,6 +9,7 @@
 
 #include "store/internal.h"
 #include "wire/guids.h"
+#include "wire/idset.h"
 
 #define INBOX STORE_FID(SPECIAL_INBOX)
 
@@ -511,7 +512,35 @@ static void reserved_ids_are_given_once(void **state)
     assert_true(store_counter(fixture_message(f, INBOX, "x")) > store_counter(second));
 }
 
+static void what_was_read_of_public_folders_is_kept(void **state)
+{
+    struct store_fixture *f = *state;
+    const struct LongTermId folder = { .DatabaseGuid = { { 1 } }, .GlobalCounter = { 0, 0, 0, 0, 0, 7 } };
+    const struct guid replica = { { 2 } };
+    struct idset *set = idset_new(f->arena, IDSET_REPLGUID);
+    struct LongTermId *folders;
+    struct blob piece;
+    struct guid got;
+    uint32_t size, count;
+    globset_add(idset_of_guid(set, replica), 1, 1000);
+    const struct blob all = idset_bytes(f->arena, set);
+    EC(store_per_user_replica(f->store, &folder, &got), ecNotFound);
+    OK(store_per_user_read(f->arena, f->store, &folder, 0, 100, &piece, &size));
+    assert_int_equal(size, 0);
+    OK(store_per_user_write(f->store, &folder, replica, all));
+    OK(store_per_user_replica(f->store, &folder, &got));
+    assert_true(guid_equal(got, replica));
+    OK(store_per_user_read(f->arena, f->store, &folder, 3, 5, &piece, &size));
+    assert_int_equal(size, all.size);
+    assert_true(blob_equal(piece, BLOB_OF(all.data + 3, 5)));
+    OK(store_per_user_folders(f->arena, f->store, replica, 10, &folders, &count));
+    assert_int_equal(count, 1);
+    assert_memory_equal(&folders[0], &folder, sizeof folder);
+    EC(store_per_user_write(f->store, &folder, replica, BLOB_OF(all.data, 5)), ecCorruptData);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(what_was_read_of_public_folders_is_kept),
     cmocka_unit_test(a_mailbox_is_made_once),
     cmocka_unit_test(mailboxes_of_one_database_do_not_see_each_other),
     cmocka_unit_test(all_special_folders_are_there),

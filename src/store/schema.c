@@ -194,15 +194,15 @@ static const char tables[] =
     "  fid BIGINT NOT NULL,"
     "  restriction BYTEA NOT NULL,"
     "  flags BIGINT NOT NULL,"
-    "  populating BIGINT NOT NULL,"               /* the end has not been announced yet */
+    "  populating BIGINT NOT NULL," /* the end has not been announced yet */
     "  PRIMARY KEY (mb, fid)) /*sqlite WITHOUT ROWID*/;"
 
     "CREATE TABLE search_scope("
     "  mb BIGINT NOT NULL,"
     "  search BIGINT NOT NULL,"
-    "  fid BIGINT NOT NULL,"                      /* a folder whose messages are searched */
-    "  given BIGINT NOT NULL,"                    /* named by the client; 0: it lies below such a one */
-    "  todo BIGINT NOT NULL,"                     /* enum search_todo, from the position on that follows */
+    "  fid BIGINT NOT NULL,"   /* a folder whose messages are searched */
+    "  given BIGINT NOT NULL," /* named by the client; 0: it lies below such a one */
+    "  todo BIGINT NOT NULL,"  /* enum search_todo, from the position on that follows */
     "  at_time BIGINT NOT NULL,"
     "  at_mid BIGINT NOT NULL,"
     "  PRIMARY KEY (mb, search, fid)) /*sqlite WITHOUT ROWID*/;"
@@ -213,7 +213,7 @@ static const char tables[] =
     "CREATE TABLE result("
     "  mb BIGINT NOT NULL,"
     "  search BIGINT NOT NULL,"
-    "  message BIGINT NOT NULL,"                  /* its mid */
+    "  message BIGINT NOT NULL," /* its mid */
     "  delivered BIGINT NOT NULL,"
     "  sent BIGINT NOT NULL,"
     "  unread BIGINT NOT NULL,"
@@ -221,6 +221,15 @@ static const char tables[] =
     "CREATE INDEX result_page ON result(mb, search, delivered, message);"
     "CREATE INDEX result_sent ON result(mb, search, sent, message);"
     "CREATE INDEX result_message ON result(mb, message);"
+
+    /* [MS-OXCSTOR] 3.2.1: of a public folder (GUID and counter), which changes this user has read */
+    "CREATE TABLE per_user("
+    "  mb BIGINT NOT NULL,"
+    "  folder BYTEA NOT NULL,"
+    "  replica BYTEA NOT NULL," /* the database that has said so */
+    "  data BYTEA NOT NULL,"    /* IDSET of change numbers */
+    "  modified BIGINT NOT NULL,"
+    "  PRIMARY KEY (mb, folder)) /*sqlite WITHOUT ROWID*/;"
 
     "CREATE TABLE replica("
     "  mb BIGINT NOT NULL,"

@@ -384,6 +384,17 @@ enum ec store_set_receive_folder(struct store *, const char *message_class, uint
 struct store_receive_row { uint64_t fid; const char *message_class; uint64_t modified; };
 enum ec store_receive_table(TALLOC_CTX *arena, struct store *, struct store_receive_row **rows, uint32_t *count);
 
+/* ---- what the user has read of public folders: [MS-OXCSTOR] 3.2.5.10 to 3.2.5.13 ---- */
+enum { PER_USER_MAX = 1024 * 1024 };             /* bytes of one folder's */
+enum ec store_per_user_folders(TALLOC_CTX *arena, struct store *, struct guid replica, uint32_t most,
+                               struct LongTermId **folders, uint32_t *count);
+enum ec store_per_user_replica(struct store *, const struct LongTermId *folder, struct guid *replica);     /* ecNotFound */
+/* From `offset` on; *size: of all of it, 0 where there is nothing. */
+enum ec store_per_user_read(TALLOC_CTX *arena, struct store *, const struct LongTermId *folder, uint32_t offset,
+                            uint32_t most, struct blob *data, uint32_t *size);
+/* ecCorruptData: not an IDSET with REPLGUIDs. */
+enum ec store_per_user_write(struct store *, const struct LongTermId *folder, struct guid replica, struct blob data);
+
 /* ---- replica ids: [MS-OXCSTOR] 3.2.5.8, 3.2.5.9 ---- */
 enum ec store_long_term_id(struct store *, uint64_t id, struct LongTermId *out);
 enum ec store_id_from_long_term(struct store *, const struct LongTermId *, uint64_t *id);
