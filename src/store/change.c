@@ -10,6 +10,7 @@ struct pending {
     struct store_change *changes; /* their texts and tags are children of it */
     uint32_t count, room;
     unsigned depth;
+    bool following; /* search folders are being brought up to date */
 };
 
 enum kind { READ, WRITE, SAVEPOINT };
@@ -94,15 +95,17 @@ static void announce(struct store *st)
 /* Search folders change with what is in their scope, in the same commit. */
 static void follow(struct store_tx *tx)
 {
-    const struct pending *pending = tx->st->pending;
+    struct pending *pending = tx->st->pending;
     const uint32_t count = pending->count;
     if (!count || !searches_any(tx))
         return;
+    pending->following = true;
     for (uint32_t i = 0; i < count && !sql_failed(&tx->sql); i++) {
         const struct store_change change = pending->changes[i]; /* the list grows while it is walked */
         search_follow(tx, &change);
     }
     searches_flush(tx);
+    pending->following = false;
 }
 
 enum ec store_end(struct store_tx *tx)
@@ -114,10 +117,10 @@ enum ec store_end(struct store_tx *tx)
         follow(tx);
     const enum ec ec = sql_end(&tx->sql);
     pending->depth--;
-    if (ec) {
+    if (ec)
         pending->count = MIN(pending->count, tx->changes_before);
-        TALLOC_FREE(tx->st->searches);
-    }
+    if (ec && !pending->following)
+        TALLOC_FREE(tx->st->searches); /* what it has read may have been rolled back */
     if (tx->outermost)
         announce(tx->st);
     return ec;

@@ -196,11 +196,12 @@ static enum ec remove_file(const char *path)
 }
 
 static const char *const remove_sql[] = {
-    "DELETE FROM value WHERE mb = $1",   "DELETE FROM attachment WHERE mb = $1",  "DELETE FROM message WHERE mb = $1",
-    "DELETE FROM folder WHERE mb = $1",  "DELETE FROM tombstone WHERE mb = $1",   "DELETE FROM named WHERE mb = $1",
-    "DELETE FROM rule WHERE mb = $1",    "DELETE FROM rule_sender WHERE mb = $1", "DELETE FROM receive WHERE mb = $1",
-    "DELETE FROM replica WHERE mb = $1", "DELETE FROM reserved WHERE mb = $1",    "DELETE FROM unused WHERE mb = $1",
-    "DELETE FROM mailbox WHERE mb = $1",
+    "DELETE FROM value WHERE mb = $1",    "DELETE FROM attachment WHERE mb = $1",   "DELETE FROM message WHERE mb = $1",
+    "DELETE FROM folder WHERE mb = $1",   "DELETE FROM tombstone WHERE mb = $1",    "DELETE FROM named WHERE mb = $1",
+    "DELETE FROM rule WHERE mb = $1",     "DELETE FROM rule_sender WHERE mb = $1",  "DELETE FROM receive WHERE mb = $1",
+    "DELETE FROM replica WHERE mb = $1",  "DELETE FROM reserved WHERE mb = $1",     "DELETE FROM unused WHERE mb = $1",
+    "DELETE FROM result WHERE mb = $1",   "DELETE FROM search_scope WHERE mb = $1", "DELETE FROM search WHERE mb = $1",
+    "DELETE FROM per_user WHERE mb = $1", "DELETE FROM mailbox WHERE mb = $1",
 };
 
 enum ec store_remove(const char *database_url, struct guid mailbox)

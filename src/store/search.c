@@ -35,6 +35,7 @@ static const char searches_sql[] = "SELECT fid, flags, restriction FROM search W
 /* Kept while the mailbox is connected: every commit asks. */
 static struct searches *searches(struct store_tx *tx)
 {
+    static struct searches none;
     struct store *st = tx->st;
     if (st->searches)
         return st->searches;
@@ -49,8 +50,10 @@ static struct searches *searches(struct store_tx *tx)
             .restriction = unpack(read, packed),
         };
     }
-    st->searches = read;
-    return read;
+    if (!sql_failed(&tx->sql))
+        return st->searches = read;
+    talloc_free(read);
+    return &none;
 }
 
 bool searches_any(struct store_tx *tx)

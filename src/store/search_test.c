@@ -553,6 +553,41 @@ static void a_copy_searches_for_itself(void **state)
     assert_int_equal(fixture_rows(f, "result"), 2);
 }
 
+static int64_t rows_of(struct store_fixture *f, int64_t mb)
+{
+    static const char rows_sql[] =
+        "SELECT (SELECT COUNT(*) FROM search WHERE mb = $1) + (SELECT COUNT(*) FROM search_scope WHERE mb = $1)"
+        " + (SELECT COUNT(*) FROM result WHERE mb = $1) + (SELECT COUNT(*) FROM per_user WHERE mb = $1)";
+    struct store_tx tx = store_read(f->store);
+    const int64_t rows = sql_int(&tx.sql, rows_sql, BIND(B_INT(mb)));
+    OK(store_end(&tx));
+    return rows;
+}
+
+static void a_mailbox_that_is_removed_leaves_nothing(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_identity bob = *store_identity(f->store);
+    struct store *alice = f->store, *other;
+    bob.mailbox = guid_random();
+    OK(store_create(f->url, &bob));
+    OK(store_get(f->pool, f->url, bob.mailbox, &other));
+    store_lock(other);
+    f->store = other;
+    fixture_message(f, INBOX, "tea");
+    search_for(f, "tea", INBOX, 0);
+    OK(store_per_user_write(other, &(struct LongTermId){ .GlobalCounter = { 1 } }, bob.mailbox, BLOB_OF(NULL, 0)));
+    const int64_t mb = other->mb;
+    assert_int_equal(rows_of(f, mb), 4);
+    f->store = alice;
+    store_unlock(other);
+    store_put(other);
+    store_pool_forget(f->pool, bob.mailbox);
+    OK(store_remove(f->url, bob.mailbox));
+    if (!f->is_sqlite) /* where its file is gone */
+        assert_int_equal(rows_of(f, mb), 0);
+}
+
 /* ---- what can be searched for ---- */
 
 static uint64_t rich_message(struct store_fixture *f)
@@ -695,6 +730,7 @@ int main(void)
         cmocka_unit_test(a_search_folder_receives_no_mail),
         cmocka_unit_test(a_search_folder_goes_without_its_messages),
         cmocka_unit_test(a_copy_searches_for_itself),
+        cmocka_unit_test(a_mailbox_that_is_removed_leaves_nothing),
         cmocka_unit_test(bodies_recipients_and_attachments_are_searched),
         cmocka_unit_test(events_tell_of_rows_in_the_search_folder),
         cmocka_unit_test(a_page_costs_the_same_however_many_results_there_are),
