@@ -16,6 +16,8 @@ enum { EXIT_WRONG_CALL = 2 };
 static const struct { const char *name, *what; int (*run)(int argc, char **argv); } commands[] = {
     { "mail", "list, read, send and watch mail as a client", mail_command },
     { "load", "many clients at once, for measuring", load_command },
+    { "trace", "read along with a mailbox's live traffic", trace_command },
+    { "decode", "bodies from files as text", decode_command },
 };
 
 static const char usage[] =

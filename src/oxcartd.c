@@ -39,6 +39,7 @@ struct rooms {
     struct sessions *sessions;
     struct transport *transport;
     struct mapihttp *mapihttp;
+    struct trace *trace;
     struct autodiscover *autodiscover;
     struct admin *admin;
     struct front *front;
@@ -254,10 +255,13 @@ static int open_rooms(struct rooms *r, const struct options *o, TALLOC_CTX *aren
     char *why = "";
     if (open_lower_rooms(r, o, arena) || open_transport(r, o, arena))
         return 1;
-    const struct mapihttp_config config = { .org = r->org, .sessions = r->sessions, .services = { r, submit, abort_submit } };
+    r->trace = trace_new(arena);
+    const struct mapihttp_config config = {
+        .org = r->org, .sessions = r->sessions, .services = { r, submit, abort_submit, r->trace }
+    };
     r->mapihttp = mapihttp_new(arena, &config);
     const struct cmdlet_context context = cmdlets(r);
-    if (admin_open(&r->admin, arena, org_settings(r->org, arena)->data_dir, &context, &why))
+    if (admin_open(&r->admin, arena, org_settings(r->org, arena)->data_dir, &context, r->trace, &why))
         return complain("admin socket", why);
     return open_front(r, o, arena);
 }

@@ -152,6 +152,62 @@ static void the_log_names_the_cmdlets_and_nothing_secret(void **state)
     talloc_free(arena);
 }
 
+/* The next line that has this in it; NULL: there are no more. */
+static const char *line_with(FILE *from, char line[], int size, const char *what)
+{
+    while (fgets(line, size, from))
+        if (strstr(line, what))
+            return line;
+    return NULL;
+}
+
+static void the_trace_shows_what_clients_do_and_not_what_they_read(void **state)
+{
+    (void)state;
+    TALLOC_CTX *arena = talloc_new(NULL);
+    char line[4096];
+    struct server *s = server_start(arena, NULL);
+    FILE *trace = popen(talloc_asprintf(arena, "'%s' trace --data '%s' alice@contoso.com 2>&1 </dev/null",
+                                        getenv("OXCART"), server_dir(s)), "r");
+    assert_non_null(line_with(trace, line, sizeof line, "tracing CONTOSO\\alice"));
+    talloc_free(server_logon(s, arena, "bob"));
+    struct client *alice = server_logon(s, arena, "alice");
+    struct RopCreateFolderResponse *made;
+    assert_int_equal(client_call(alice, arena, RopOpenFolder, client_logon_handle(alice), NULL, NULL, NULL), ecNotFound);
+    const struct RopCreateFolderRequest create = { .FolderType = 1, .UseUnicodeStrings = true, .DisplayName = "Hush",
+                                                   .Comment = "" };
+    client_call(alice, arena, RopCreateFolder, client_logon_handle(alice), &create, (void *)&made, NULL);
+    assert_non_null(line_with(trace, line, sizeof line, " Connect UserDn="));
+    assert_null(strstr(line, "-bob"));
+    assert_non_null(line_with(trace, line, sizeof line, " Logon [0] "));
+    assert_non_null(line_with(trace, line, sizeof line, " OpenFolder [0>1] "));
+    assert_non_null(strstr(line, "= ecNotFound\n"));
+    assert_non_null(line_with(trace, line, sizeof line, " CreateFolder [0>1] "));
+    assert_non_null(strstr(line, "DisplayName=(4 bytes)"));
+    assert_null(strstr(line, "Hush"));
+    assert_int_equal(server_stop(s), 0);
+    while (line_with(trace, line, sizeof line, "\n"))
+        assert_null(strstr(line, "Hush"));
+    assert_int_equal(pclose(trace), 0); /* the server's end is the trace's */
+    talloc_free(arena);
+}
+
+static void trace_and_decode_say_what_they_cannot_do(void **state)
+{
+    struct server *s = *state;
+    TALLOC_CTX *arena = talloc_new(NULL);
+    const char *dir = server_dir(s);
+    gives(arena, dir, "$O trace --data $D nobody@contoso.com", 1, "There is no mailbox 'nobody@contoso.com' here.");
+    gives(arena, dir, "$O trace --data /nowhere alice", 1, "no server runs on this data folder");
+    gives(arena, dir, "$O trace --data $D", 2, "usage: oxcart trace");
+    gives(arena, dir, "$O decode", 2, "usage: oxcart decode");
+    gives(arena, dir, "$O decode /nowhere", 1, "/nowhere: No such file");
+    gives(arena, dir, "printf 'x' | $O decode -", 1, "nobody knows what this is");
+    gives(arena, dir, "printf '\\5\\0\\0\\0\\0\\0\\0\\0' | $O decode --as UnbindRequest -", 0,
+          "UnbindRequest Reserved=5");
+    talloc_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +216,8 @@ int main(void)
         cmocka_unit_test(a_mailbox_that_was_made_without_a_server_is_there_with_one),
         cmocka_unit_test(several_at_once_take_turns_without_a_server),
         cmocka_unit_test(the_log_names_the_cmdlets_and_nothing_secret),
+        cmocka_unit_test(the_trace_shows_what_clients_do_and_not_what_they_read),
+        cmocka_unit_test(trace_and_decode_say_what_they_cannot_do),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, start, stop);

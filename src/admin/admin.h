@@ -6,17 +6,22 @@
  * Frames both ways: one byte kind, four bytes length (little-endian), the bytes.
  *   client: L line (enum cmdlet_output, 1 if somebody can answer questions, two bytes window width, the text)
  *           A answer to a question (one byte)
+ *           T the live trace of a mailbox (one byte of flags, whose; nothing else may follow)
  *   server: Q question, O a piece of the output, E a piece of the errors, S status (one byte, the last frame) */
 #pragma once
 #include "cmdlet/cmdlet.h"
+#include "trace/trace.h"
 
 struct admin;
 /* The context is copied; `ask`, `width` and `caller` are each client's own.  On failure *why (in `owner`) says what
  * to do. */
 enum ec admin_open(struct admin **out, TALLOC_CTX *owner, const char *data_dir, const struct cmdlet_context *,
-                   char **why);
+                   struct trace *, char **why);
 /* Lines that run are finished and answered; a question that waits counts as answered with No. */
 void admin_close(struct admin *);
+
+/* `oxcart trace`, as client/commands.h has the others. */
+int trace_command(int argc, char **argv);
 
 /* The client's half. */
 struct admin_request {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/admin.h"
+#include "admin/internal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,8 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PIECE = 1 << 20, OUTPUT_MAX = 1 << 30, LINE_MAX_BYTES = 1 << 20, CONNECTIONS_MAX = 64, PATIENCE_SECONDS = 600 };
-enum { KIND_LINE = 'L', KIND_ANSWER = 'A', KIND_QUESTION = 'Q', KIND_OUT = 'O', KIND_ERR = 'E', KIND_STATUS = 'S' };
+enum { OUTPUT_MAX = 1 << 30, LINE_MAX_BYTES = 1 << 20, CONNECTIONS_MAX = 64, PATIENCE_SECONDS = 600 };
 enum { LINE_OUTPUT, LINE_CAN_ANSWER, LINE_WIDTH, LINE_TEXT = LINE_WIDTH + 2 };     /* where each stands in an L frame */
 
 struct connection {
@@ -23,6 +22,7 @@ struct connection {
 
 struct admin {
     struct cmdlet_context context;
+    struct trace *trace;
     uid_t owner;                            /* the service's own user */
     char *path;
     int listener, stop;
@@ -56,15 +56,14 @@ static bool recv_all(int fd, void *data, size_t size)
     return true;
 }
 
-static bool send_frame(int fd, char kind, const void *data, size_t size)
+bool send_frame(int fd, char kind, const void *data, size_t size)
 {
     uint8_t head[5] = { (uint8_t)kind };
     put_le32(head + 1, (uint32_t)size);
     return send_all(fd, head, sizeof head) && send_all(fd, data, size);
 }
 
-/* Zero-terminated, so that a text is one.  NULL: broken, or longer than `most`. */
-static char *recv_frame(TALLOC_CTX *arena, int fd, size_t most, char *kind, size_t *size)
+char *recv_frame(TALLOC_CTX *arena, int fd, size_t most, char *kind, size_t *size)
 {
     uint8_t head[5];
     if (!recv_all(fd, head, sizeof head) || le32(head + 1) > most)
@@ -162,6 +161,8 @@ static void *serve(void *arg)
     const char *line = may_talk(c->admin, c->fd, &uid) ? recv_frame(arena, c->fd, LINE_MAX_BYTES, &kind, &size) : NULL;
     if (line && kind == KIND_LINE)
         run_line(c, arena, uid, line, size);
+    else if (line && kind == KIND_TRACE)
+        serve_trace(c->fd, arena, &c->admin->context, c->admin->trace, line, size);
     talloc_free(arena);
     leave(c);
     return NULL;
@@ -243,11 +244,12 @@ static bool start_listening(struct admin *a, const struct sockaddr_un *address)
 }
 
 enum ec admin_open(struct admin **out, TALLOC_CTX *owner, const char *data_dir, const struct cmdlet_context *context,
-                   char **why)
+                   struct trace *trace, char **why)
 {
     struct sockaddr_un address;
     struct admin *a = talloc_zero(owner, struct admin);
     a->context = *context;
+    a->trace = trace;
     a->owner = geteuid();
     if (!socket_address(a, data_dir, &address)) {
         *why = talloc_asprintf(owner, "The path of '%s' is too long for a socket: choose a shorter --data folder.",
@@ -336,20 +338,30 @@ static enum ec read_answer(TALLOC_CTX *arena, int fd, const struct admin_request
     }
 }
 
+enum ec connect_to_server(TALLOC_CTX *arena, const char *data_dir, int *fd)
+{
+    struct sockaddr_un address;
+    *fd = -1;
+    if (!socket_address(arena, data_dir, &address))
+        return ecInvalidParam;
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(*fd, (struct sockaddr *)&address, sizeof address))
+        return errno == EACCES || errno == EPERM ? ecAccessDenied : ecNotFound;
+    return ecNone;
+}
+
 enum ec admin_call(TALLOC_CTX *arena, const char *data_dir, const struct admin_request *request,
                    struct cmdlet_result *out)
 {
-    struct sockaddr_un address;
-    enum ec ec = ecNone;
-    if (strlen(request->line) > LINE_MAX_BYTES - LINE_TEXT || !socket_address(arena, data_dir, &address))
+    int fd = -1;
+    if (strlen(request->line) > LINE_MAX_BYTES - LINE_TEXT)
         return ecInvalidParam;
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address))
-        ec = errno == EACCES || errno == EPERM ? ecAccessDenied : ecNotFound;
-    else if (!send_request(fd, request))
+    enum ec ec = connect_to_server(arena, data_dir, &fd);
+    if (!ec && !send_request(fd, request))
         ec = ecRpcFailed;
     if (!ec)
         ec = read_answer(arena, fd, request, out);
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     return ec;
 }

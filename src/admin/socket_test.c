@@ -12,7 +12,7 @@ static struct admin *opened(struct fixture *f)
 {
     struct admin *admin = NULL;
     char *why = NULL;
-    if (admin_open(&admin, f, f->dir, &f->context, &why))
+    if (admin_open(&admin, f, f->dir, &f->context, NULL, &why))
         fail_msg("%s", why);
     return admin;
 }
@@ -110,9 +110,9 @@ static void a_folder_with_too_long_a_name_is_refused(void **state)
     char *why = NULL;
     const char *dir =
         "/tmp/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
-    assert_int_equal(admin_open(&admin, f, dir, &f->context, &why), ecInvalidParam);
+    assert_int_equal(admin_open(&admin, f, dir, &f->context, NULL, &why), ecInvalidParam);
     assert_non_null(strstr(why, "too long"));
-    assert_int_equal(admin_open(&admin, f, "/tmp/nowhere/at/all", &f->context, &why), ecAccessDenied);
+    assert_int_equal(admin_open(&admin, f, "/tmp/nowhere/at/all", &f->context, NULL, &why), ecAccessDenied);
     assert_non_null(strstr(why, "nowhere"));
 }
 

@@ -235,6 +235,23 @@ static void answer_failure(struct running *r, enum response_code code)
 
 /* ---- one request ---- */
 
+static void print_call(void *arg, struct buf *text, const struct trace_style *style)
+{
+    trace_print_call(text, style, arg);
+}
+
+/* To those who read along.  What is in an Execute, the ROPs have told. */
+static void tell(const struct mapihttp_call *c, const struct request_type *type, const void *request,
+                 const void *response)
+{
+    struct trace *trace = c->server->config.services.trace;
+    const struct ExecuteResponse *executed = type->response == &ExecuteResponse_wire ? response : NULL;
+    if (!trace_is_on(trace) || (executed && !executed->ErrorCode && !executed->StatusCode))
+        return;
+    struct trace_call call = { type->name, type->request, type->response, request, response };
+    trace_tell(trace, &c->user->mailbox_guid, 1, c->user->logon_name, print_call, &call);
+}
+
 static enum response_code run_type(struct mapihttp_call *c, const struct request_type *type, struct blob *body)
 {
     struct wire_in in = wire_in(c->arena, c->http->body);
@@ -247,6 +264,7 @@ static enum response_code run_type(struct mapihttp_call *c, const struct request
     const enum response_code code = type->handle(c, request, response);
     if (code)
         return code;
+    tell(c, type, request, response);
     buf_init(&bytes, c->arena);
     struct wire_out out = wire_out(&bytes);
     out.flavour = in.flavour;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "rop/handlers.h"
+#include "rop/trace.h"
 #include "wire/extended.h"
 
 #define NO_HANDLE 0xFFFFFFFFu
@@ -123,6 +124,7 @@ enum ec rop_set_codepage(struct rop_call *call, struct object *o, uint16_t code_
 static void release(struct run *r, const struct rop_request *q)
 {
     struct object *o;
+    rop_trace(r->services, r->session, NULL, (struct trace_rop){ .request = q });
     if (resolve(r, q->logon_id, q->index, &o) == ecNone)
         session_object_release(o);
 }
@@ -215,6 +217,12 @@ static bool run_rop(struct run *r, const struct rop_request *q, size_t tail)
         return false;
     if (ok && call.opened)
         set_handle(r, q->rop->indexes == ROP_O ? q->index : q->other, call.opened->handle);
+    rop_trace(r->services, r->session, call.store,
+              (struct trace_rop){ .request = q,
+                                  .answer = BLOB_OF(out.to->data + used, out.to->size - used),
+                                  .columns = call.columns,
+                                  .column_count = call.column_count,
+                                  .codepage = call.codepage });
     r->last = *q;
     r->last_response = response;
     r->last_room = call.room;
@@ -229,8 +237,10 @@ static bool put_special(struct run *r, uint8_t id, const struct wire_struct *des
     const size_t before = out.to->size;
     out.limit -= MIN(handles_size(r, NULL), out.limit);
     wire_put_uint(&out, id, 1);
-    if (wire_put(&out, description, self))
+    if (wire_put(&out, description, self)) {
+        rop_trace_unasked(r->services, r->session, description, self);
         return true;
+    }
     out.to->size = before;
     return false;
 }

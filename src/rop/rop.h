@@ -5,6 +5,7 @@
  * Knows no transport; owns nothing between two calls. */
 #pragma once
 #include "session/session.h"
+#include "trace/trace.h"
 #include "wire/rops.h"
 
 /* Flags of an Execute: [MS-OXCRPC] 3.1.4.2 */
@@ -20,6 +21,7 @@ struct rop_services {
     enum ec (*submit)(void *context, struct session *, struct store_message *, unsigned flags);
     /* RopAbortSubmit: takes back what was submitted and waits for its time. */
     enum ec (*abort)(void *context, struct store *, uint64_t fid, uint64_t mid);
+    struct trace *trace; /* who reads along; NULL: nobody can */
 };
 
 /* The session must have been begun (session_begin).  `out` is given extended buffers of at most `out_max` bytes.

@@ -9,9 +9,12 @@ enum { FOLDERS = 5, MESSAGES = 400, STEPS = 1500 };
 struct model_message {
     uint64_t mid, fid, cn; /* mid 0: a free place */
     bool associated, read;
-    char *subject;
-    struct blob html; /* of up to some chunks, or empty */
-    unsigned attachments;
+    const char *prefix, *normalized;
+    const char *shown[4]; /* by the type of recipient: PidTagDisplayTo, Cc, Bcc */
+    struct blob html;     /* of up to some chunks, or empty */
+    unsigned attachments, hidden;
+    uint64_t modified;
+    struct blob change_key;
 };
 struct model {
     struct store_fixture *f;
@@ -62,10 +65,34 @@ static struct blob some_html(struct model *w)
     return BLOB_OF(bytes, size);
 }
 
+/* The first recipient's row is replaced, others come or all go. */
+static void address(struct model *w, struct store_message *m, struct model_message *model)
+{
+    TALLOC_CTX *arena = w->f->arena;
+    if (below(3) == 0)
+        return;
+    store_recipients_clear(m);
+    for (unsigned type = 1; type <= 3; type++)
+        model->shown[type] = "";
+    for (uint32_t i = 0, count = below(6); i < count; i++) {
+        const uint8_t type = (uint8_t)(1 + below(3));
+        const char *name = talloc_asprintf(arena, "Person %u", below(50)), *before = model->shown[type];
+        const struct prop values[] = { P_STR(PidTagDisplayName, name) };
+        OK(store_recipient_put(m, &(struct store_recipient){ i, type, { COUNTOF(values), values } }));
+        model->shown[type] = talloc_asprintf(arena, "%s%s%s", before, *before ? "; " : "", name);
+    }
+}
+
 static void fill(struct model *w, struct store_message *m, struct model_message *model)
 {
-    model->subject = talloc_asprintf(w->f->arena, "subject %u", below(1000));
-    OK(fixture_set(m, P_STR(PidTagSubject, model->subject)));
+    static const char *const prefixes[] = { "", "", "RE: ", "Fwd: ", "AW: " };
+    model->prefix = prefixes[below(COUNTOF(prefixes))];
+    model->normalized = talloc_asprintf(w->f->arena, "subject %u", below(1000));
+    if (below(2))
+        OK(fixture_set(m, P_STR(PidTagSubjectPrefix, "")));
+    OK(fixture_set(m, P_STR(PidTagSubjectPrefix, model->prefix)));
+    OK(fixture_set(m, P_STR(PidTagSubject, talloc_asprintf(w->f->arena, "%s%s", model->prefix, model->normalized))));
+    address(w, m, model);
     model->html = some_html(w);
     OK(fixture_set(m, P_BIN(PidTagHtml, model->html)));
 }
@@ -75,12 +102,49 @@ static void attach(struct model *w, struct store_message *m, struct model_messag
     struct store_attachment *a;
     uint32_t number;
     enum ec result;
-    const struct prop data = P_BIN(PidTagAttachDataBinary, some_html(w));
+    const bool hidden = below(4) == 0;
+    const struct prop values[] = { P_BIN(PidTagAttachDataBinary, some_html(w)), P_BOOL(PidTagAttachmentHidden, hidden) };
     OK(store_attachment_new(&a, w->f->arena, m, &number));
-    OK(store_attachment_set(a, &data, 1, &result));
+    for (size_t i = 0; i < COUNTOF(values); i++)
+        OK(store_attachment_set(a, &values[i], 1, &result));
     OK(store_attachment_save(a));
     talloc_free(a);
     model->attachments++;
+    model->hidden += hidden;
+}
+
+static void detach(struct model *w, struct store_message *m, struct model_message *model)
+{
+    struct store_attachment *a;
+    const uint32_t *numbers, tag = PidTagAttachmentHidden;
+    uint32_t count;
+    struct prop hidden;
+    OK(store_attachments(w->f->arena, m, &numbers, &count));
+    if (!count)
+        return;
+    const uint32_t number = numbers[below(count)];
+    OK(store_attachment_open(&a, w->f->arena, m, number, MESSAGE_READONLY));
+    OK(store_attachment_get(w->f->arena, a, &tag, 1, STORE_VALUE_LIMIT, &hidden));
+    talloc_free(a);
+    OK(store_attachment_delete(m, number));
+    model->attachments--;
+    model->hidden -= PROP_TYPE(hidden.tag) == PtypBoolean && hidden.b;
+}
+
+/* A save takes a change number, and with it everything that says what has changed. */
+static void saved(struct model *w, struct store_message *m, struct model_message *model)
+{
+    const struct blob key = fixture_prop(w->f, m, PidTagChangeKey).bin;
+    const struct blob pcl = fixture_prop(w->f, m, PidTagPredecessorChangeList).bin;
+    const uint64_t modified = fixture_prop(w->f, m, PidTagLastModificationTime).u64;
+    assert_int_equal(key.size, 22);
+    assert_true(!model->change_key.size || memcmp(key.data + 16, model->change_key.data + 16, 6) > 0);
+    assert_int_equal(pcl.size, 23);
+    assert_int_equal(pcl.data[0], 22);
+    assert_memory_equal(pcl.data + 1, key.data, 22);
+    assert_true(modified >= model->modified);
+    model->change_key = key;
+    model->modified = modified;
 }
 
 /* ---- steps ---- */
@@ -91,13 +155,14 @@ static void step_create(struct model *w)
     struct store_message *m;
     if (!model)
         return;
-    *model = (struct model_message){ .fid = w->folders[below(FOLDERS)], .associated = below(8) == 0, .read = below(2) };
+    *model = (struct model_message){ .shown = { "", "", "", "" }, .fid = w->folders[below(FOLDERS)], .associated = below(8) == 0, .read = below(2) };
     OK(store_message_new(&m, w->f->arena, w->f->store, model->fid, model->associated));
     OK(fixture_set(m, P_I32(PidTagMessageFlags, model->read)));
     fill(w, m, model);
     if (below(4) == 0)
         attach(w, m, model);
     OK(store_message_save(m, false, &model->mid));
+    saved(w, m, model);
     model->read |= model->associated && model->read;
     talloc_free(m);
 }
@@ -111,7 +176,10 @@ static void step_modify(struct model *w)
     fill(w, m, model);
     if (below(4) == 0)
         attach(w, m, model);
+    if (below(4) == 0)
+        detach(w, m, model);
     OK(store_message_save(m, below(5) == 0, NULL));
+    saved(w, m, model);
     talloc_free(m);
 }
 
@@ -204,7 +272,13 @@ static void check_message(struct model *w, const struct model_message *model)
     struct store_message *m = fixture_open(w->f, model->fid, model->mid);
     const uint32_t *numbers;
     uint32_t count;
-    assert_string_equal(fixture_prop(w->f, m, PidTagSubject).str, model->subject);
+    assert_string_equal(fixture_prop(w->f, m, PidTagSubjectPrefix).str, model->prefix);
+    assert_string_equal(fixture_prop(w->f, m, PidTagNormalizedSubject).str, model->normalized);
+    assert_string_equal(fixture_prop(w->f, m, PidTagSubject).str,
+                        talloc_asprintf(w->f->arena, "%s%s", model->prefix, model->normalized));
+    assert_string_equal(fixture_prop(w->f, m, PidTagDisplayTo).str, model->shown[1]);
+    assert_string_equal(fixture_prop(w->f, m, PidTagDisplayCc).str, model->shown[2]);
+    assert_string_equal(fixture_prop(w->f, m, PidTagDisplayBcc).str, model->shown[3]);
     struct prop html;
     const uint32_t tag = PidTagHtml;
     OK(store_message_get(w->f->arena, m, &tag, 1, SIZE_MAX, &html));
@@ -213,7 +287,7 @@ static void check_message(struct model *w, const struct model_message *model)
     assert_int_equal(fixture_prop(w->f, m, PidTagAssociated).b, model->associated);
     OK(store_attachments(w->f->arena, m, &numbers, &count));
     assert_int_equal(count, model->attachments);
-    assert_int_equal(fixture_prop(w->f, m, PidTagHasAttachments).b, model->attachments > 0);
+    assert_int_equal(fixture_prop(w->f, m, PidTagHasAttachments).b, model->attachments > model->hidden);
     talloc_free(m);
 }
 
@@ -237,6 +311,9 @@ static void check_folder(struct model *w, size_t i)
     assert_int_equal(row.total, total);
     assert_int_equal(row.unread, unread);
     assert_int_equal(row.associated, associated);
+    assert_int_equal(fixture_folder_prop(f, w->folders[i], PidTagContentCount).u32, total);
+    assert_int_equal(fixture_folder_prop(f, w->folders[i], PidTagContentUnreadCount).u32, unread);
+    assert_int_equal(fixture_folder_prop(f, w->folders[i], PidTagAssociatedContentCount).u32, associated);
     assert_int_equal(fixture_folder_prop(f, w->folders[i], PidTagMessageSizeExtended).u64, size);
     assert_int_equal(w->heard_total[i], total + associated);
     assert_int_equal(w->told_total[i], total);

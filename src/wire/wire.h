@@ -50,6 +50,24 @@ bool wire_get(struct wire_in *, const struct wire_struct *, void *self);
 bool wire_put(struct wire_out *, const struct wire_struct *, const void *self);
 /* Readable, one field a line.  SECRET fields print their length alone. */
 void wire_dump(struct buf *text, const struct wire_struct *, const void *self, int indent);
+/* For whom it is readable, and what is known of the mailbox that it is from. */
+enum wire_shown {
+    WIRE_USUAL,  /* text and bytes, but not those of bodies and attachments */
+    WIRE_MASKED, /* neither text nor bytes: names of classes and servers alone */
+    WIRE_ALL,
+};
+struct PropertyName;
+struct wire_names { /* of the named properties of a mailbox */
+    bool (*find)(void *arg, TALLOC_CTX *arena, uint16_t id, struct PropertyName *out);
+    void *arg;
+};
+struct wire_style {
+    enum wire_shown shown;
+    const struct wire_names *names;  /* NULL: nobody knows them */
+    const struct PropertyName *name; /* of the one property that is shown; NULL: see `names` */
+};
+void wire_dump_styled(struct buf *text, const struct wire_style *, const struct wire_struct *, const void *self,
+                      int indent);
 
 /* Plain numbers and the composite values, for the engine and for stores of encoded properties. */
 uint64_t wire_get_uint(struct wire_in *, size_t bytes);
@@ -68,6 +86,8 @@ void wire_put_restriction(struct wire_out *, const struct restriction *);
 struct props wire_get_row(struct wire_in *);
 void wire_put_row(struct wire_out *, const struct props *);
 void wire_dump_prop(struct buf *text, const struct prop *, int indent);
+void wire_dump_prop_styled(struct buf *text, const struct wire_style *, const struct prop *, int indent);
+void wire_dump_tag(struct buf *text, const struct wire_style *, uint32_t tag); /* its name and its number */
 void wire_dump_restriction(struct buf *text, const struct restriction *, int indent);
 
 /* ---- descriptions: made from the .def tables by structs.h and structs.c ---- */

@@ -656,7 +656,7 @@ static void a_dump_names_tags_errors_and_ids(void **state)
     shown(*state, &PropertyProblem_wire, BLOB_OF("\x01\x00\x1F\x00\x37\x00\x0F\x01\x04\x80", 10),
           "Index: 1\nPropertyTag: PidTagSubject (0x0037001F)\nErrorCode: ecNotFound\n");
     shown(*state, &PropertyName_wire, BLOB_OF("\xFF\x08\x20\x06\0\0\0\0\0\xC0\0\0\0\0\0\0\x46", 17),
-          "Kind: 0xFF (255)\nGUID: 00062008-0000-0000-c000-000000000046\n");
+          "Kind: 0xFF (255)\nGUID: 00062008-0000-0000-c000-000000000046 (PSETID_Common)\n");
     shown(*state, &RopDeleteFolderRequest_wire, BLOB_OF("\x05\x01\0\0\0\0\0\0\x0D", 9),
           "DeleteFolderFlags: 5\nFolderId: 1:0x00000000000D\n");
 }
