@@ -159,6 +159,40 @@ static const char *bind_UNLIMITED(struct binding *b)
     return NULL;
 }
 
+/* 2GB, 2147483648, "1.5 GB", or what Get- shows: "1.9 GB (2,040,109,466 bytes)" */
+static bool as_size(const char *text, int64_t *bytes)
+{
+    static const struct { const char *unit; double size; } units[] = {
+        { "", 1 }, { "B", 1 }, { "KB", 1024.0 }, { "MB", 1048576.0 }, { "GB", 1073741824.0 }, { "TB", 1099511627776.0 },
+    };
+    const char *exact = strchr(text, '(');
+    int64_t sum = 0;
+    for (const char *c = exact ? exact + 1 : ""; *c && (*c == ',' || (*c >= '0' && *c <= '9')); c++)
+        sum = *c == ',' || sum > INT64_MAX / 100 ? sum : sum * 10 + (*c - '0');
+    *bytes = sum;
+    if (exact)
+        return sum > 0;
+    char *end;
+    const double number = strtod(text, &end);
+    end += strspn(end, " ");
+    for (size_t i = 0; i < COUNTOF(units) && end != text && number >= 0 && number < 1e13; i++)
+        if (strcasecmp(end, units[i].unit) == 0) {
+            *bytes = (int64_t)MIN(number * units[i].size, 9e18);
+            return true;
+        }
+    return false;
+}
+
+static const char *bind_QUOTA(struct binding *b)
+{
+    struct arg_number *arg = b->to;
+    int64_t bytes;
+    if (b->value.kind != VALUE_TEXT || !as_size(b->value.text, &bytes))
+        return bind_UNLIMITED(b);
+    *arg = (struct arg_number){ true, bytes };
+    return NULL;
+}
+
 /* Values as a list: one is a list of one, $null an empty one. */
 static struct value_list as_list(TALLOC_CTX *arena, struct value value)
 {

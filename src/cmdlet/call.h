@@ -71,6 +71,9 @@ unsigned edited_methods(struct arg_auth, unsigned now);
 /* Parameters that were not given keep what is there.  True: it has changed. */
 bool set_text(struct arg_text, const char **now);
 bool set_bool(struct arg_bool, bool *now);
+bool set_number(struct arg_number, int64_t *now);
+/* ecInvalidParam, said: limits that do not rise. */
+enum ec check_quota(struct call *, const struct org_quota *);
 /* The sentence of org_error() or directory_refusal() as the cmdlet's own. */
 enum ec call_org(struct call *, enum ec);
 enum ec call_directory(struct call *, enum ec);

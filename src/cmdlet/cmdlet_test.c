@@ -272,7 +272,10 @@ static void Set_Mailbox_changes_names_and_password(void **state)
                      ecLoginFailure);
     refused(f, "Set-Mailbox al -DisplayName $null", "DisplayName can't be empty");
     refused(f, "Set-Mailbox al -Password ''", "password policy");
-    refused(f, "Set-Mailbox al -ProhibitSendQuota 1GB", "isn't supported");
+    refused(f, "Set-Mailbox al -ThrottlingPolicy x", "isn't supported");
+    refused(f, "Set-Mailbox al -ProhibitSendQuota plenty", "Cannot process argument transformation");
+    refused(f, "Set-Mailbox al -ProhibitSendQuota 3GB -ProhibitSendReceiveQuota 2GB", "less than or equal");
+    refused(f, "Set-MailboxDatabase DB01 -IssueWarningQuota 3TB", "less than 2 TB");
 }
 
 static void WhatIf_says_it_and_does_nothing(void **state)

@@ -25,9 +25,10 @@
     PROPERTY(HiddenFromAddressListsEnabled, v_bool(row->hidden))                        \
     PROPERTY(AccountDisabled, v_bool(row->disabled))                                    \
     PROPERTY(EmailAddressPolicyEnabled, v_bool(false))                                  \
-    PROPERTY(IssueWarningQuota, v_text("Unlimited"))                                    \
-    PROPERTY(ProhibitSendQuota, v_text("Unlimited"))                                    \
-    PROPERTY(ProhibitSendReceiveQuota, v_text("Unlimited"))                             \
+    PROPERTY(UseDatabaseQuotaDefaults, v_bool(!row->own_quota))                         \
+    PROPERTY(IssueWarningQuota, v_size(arena, row->quota.warning))                      \
+    PROPERTY(ProhibitSendQuota, v_size(arena, row->quota.send))                         \
+    PROPERTY(ProhibitSendReceiveQuota, v_size(arena, row->quota.receive))               \
     PROPERTY(OrganizationalUnit, v_printf(arena, "%s/Users", s->domains[0].domain))     \
     PROPERTY(WhenMailboxCreated, v_time(row->when_created))                             \
     PROPERTY(DistinguishedName, v_text(mailbox_dn(arena, s, row)))                      \
@@ -146,6 +147,18 @@ static enum ec set_names(struct call *call, const struct Set_Mailbox *in, struct
     return ecNone;
 }
 
+static enum ec set_quotas(struct call *call, const struct Set_Mailbox *in, struct account *a, bool *changed)
+{
+    const struct arg_bool own = { in->UseDatabaseQuotaDefaults.given, !in->UseDatabaseQuotaDefaults.value };
+    const bool quotas = set_number(in->IssueWarningQuota, &a->quota.warning) |
+                        set_number(in->ProhibitSendQuota, &a->quota.send) |
+                        set_number(in->ProhibitSendReceiveQuota, &a->quota.receive);
+    *changed |= set_bool(own, &a->own_quota) | quotas;
+    if (quotas && !a->own_quota)
+        call_warn(call, "The mailbox uses the quotas of its database until UseDatabaseQuotaDefaults is $false.");
+    return quotas ? check_quota(call, &a->quota) : ecNone;
+}
+
 static void tell_of_change(struct call *call, const struct account *before)
 {
     const struct account *now = directory_by_mailbox_guid(call->directory, call->arena, before->mailbox_guid);
@@ -164,6 +177,8 @@ enum ec cmdlet_Set_Mailbox(struct call *call, const struct Set_Mailbox *in)
     ec = set_names(call, in, &altered, &changed);
     if (!ec)
         ec = set_addresses(call, in, &altered, &changed);
+    if (!ec)
+        ec = set_quotas(call, in, &altered, &changed);
     if (ec)
         return ec;
     changed |= set_bool(in->HiddenFromAddressListsEnabled, &altered.hidden);

@@ -31,6 +31,9 @@ static const char *url_without_password(TALLOC_CTX *arena, const char *url)
     PROPERTY(ReplicationType, v_text("None"))                                           \
     PROPERTY(Mounted, v_bool(true))                                                     \
     PROPERTY(Url, v_text(url_without_password(arena, row->url)))                        \
+    PROPERTY(IssueWarningQuota, v_size(arena, row->quota.warning))                      \
+    PROPERTY(ProhibitSendQuota, v_size(arena, row->quota.send))                         \
+    PROPERTY(ProhibitSendReceiveQuota, v_size(arena, row->quota.receive))               \
     PROPERTY(IsExcludedFromProvisioning, v_bool(row->excluded_from_provisioning))       \
     PROPERTY(Name, v_text(row->name))                                                   \
     PROPERTY(Identity, v_text(row->name))                                               \
@@ -108,7 +111,8 @@ enum ec cmdlet_New_MailboxDatabase(struct call *call, const struct New_MailboxDa
 {
     const struct org_settings *s = call->settings;
     struct org_database database = { .name = in->Name.value, .url = in->Url.value,
-                                     .excluded_from_provisioning = in->IsExcludedFromProvisioning.value };
+                                     .excluded_from_provisioning = in->IsExcludedFromProvisioning.value,
+                                     .quota = ORG_QUOTA_DEFAULT };
     if (!database.url)
         database.url = talloc_asprintf(call->arena, "sqlite:%s/mailboxes/%s", s->data_dir, database.name);
     enum ec ec = check_name(call, database.name);
@@ -149,9 +153,12 @@ static size_t count_mailboxes(struct call *call, const struct org_database *data
     return count;
 }
 
-static enum ec check_change(struct call *call, const struct Set_MailboxDatabase *in, const struct org_database *there)
+static enum ec check_change(struct call *call, const struct Set_MailboxDatabase *in, const struct org_database *there,
+                            const struct org_database *altered)
 {
     enum ec ec = in->Name.value ? check_name(call, in->Name.value) : ecNone;
+    if (!ec)
+        ec = check_quota(call, &altered->quota);
     if (!ec && in->Url.value)
         ec = check_not_shared(call, in->Url.value, there->guid);
     return !ec && in->Url.value ? check_url(call, in->Url.value) : ec;
@@ -166,13 +173,16 @@ enum ec cmdlet_Set_MailboxDatabase(struct call *call, const struct Set_MailboxDa
     bool changed = in->Name.value && set_text(in->Name, &altered.name);
     const bool moved = in->Url.value && set_text(in->Url, &altered.url);
     changed |= moved | set_bool(in->IsExcludedFromProvisioning, &altered.excluded_from_provisioning);
+    changed |= set_number(in->IssueWarningQuota, &altered.quota.warning) |
+               set_number(in->ProhibitSendQuota, &altered.quota.send) |
+               set_number(in->ProhibitSendReceiveQuota, &altered.quota.receive);
     if (!changed) {
         call_unchanged(call, there->name);
         return ecNone;
     }
     if (!call_may(call, "Setting the mailbox database \"%s\".", there->name))
         return ecNone;
-    enum ec ec = check_change(call, in, there);
+    enum ec ec = check_change(call, in, there, &altered);
     if (ec)
         return ec;
     const size_t mailboxes = count_mailboxes(call, there);

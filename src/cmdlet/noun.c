@@ -126,3 +126,20 @@ struct value server_version(TALLOC_CTX *arena)
     (void)arena;
     return v_text("Version 15.2 (Build 1544.4)");
 }
+
+bool set_number(struct arg_number arg, int64_t *now)
+{
+    if (!arg.given || arg.value == *now)
+        return false;
+    *now = arg.value;
+    return true;
+}
+
+enum ec check_quota(struct call *call, const struct org_quota *quota)
+{
+    return org_quota_is_good(quota) ? ecNone
+                                    : call_fail(call, ecInvalidParam,
+                                                "A quota must be less than 2 TB, and the values of IssueWarningQuota and"
+                                                " ProhibitSendQuota must be less than or equal to that of"
+                                                " ProhibitSendReceiveQuota.");
+}

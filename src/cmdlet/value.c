@@ -262,3 +262,30 @@ bool text_like(const char *text, const char *pattern)
     talloc_free(arena);
     return result;
 }
+
+/* ---- sizes, as Exchange's ByteQuantifiedSize writes them ---- */
+
+static const char *grouped(TALLOC_CTX *arena, int64_t number)
+{
+    const char *plain = talloc_asprintf(arena, "%lld", (long long)number);
+    char *out = talloc_strdup(arena, "");
+    const size_t length = strlen(plain);
+    for (size_t i = 0; i < length; i++)
+        out = talloc_asprintf_append(out, "%s%c", i && (length - i) % 3 == 0 ? "," : "", plain[i]);
+    return out;
+}
+
+struct value v_size(TALLOC_CTX *arena, int64_t bytes)
+{
+    static const char *const units[] = { "B", "KB", "MB", "GB", "TB" };
+    size_t unit = 0;
+    double number = (double)bytes;
+    if (bytes < 0)
+        return v_text("Unlimited");
+    for (; number >= 1024 && unit + 1 < COUNTOF(units); unit++)
+        number /= 1024;
+    char *text = talloc_asprintf(arena, "%.4g", number);
+    if (strchr(text, 'e'))
+        text = talloc_asprintf(arena, "%.0f", number);
+    return v_printf(arena, "%s %s (%s bytes)", text, units[unit], grouped(arena, bytes));
+}

@@ -58,6 +58,7 @@ static inline struct value v_text(const char *t)            /* NULL is $null */
 static inline struct value v_guid(struct guid g) { return (struct value){ .kind = VALUE_GUID, .guid = g }; }
 static inline struct value v_time(uint64_t t) { return (struct value){ .kind = VALUE_TIME, .time = t }; }
 static inline struct value v_utc(uint64_t t) { return (struct value){ .kind = VALUE_TIME, .text = "UTC", .time = t }; }
+struct value v_size(TALLOC_CTX *, int64_t bytes);           /* 1.234 MB (1,293,942 bytes); below 0: Unlimited */
 struct value v_texts(TALLOC_CTX *, const char *const *texts, size_t count);
 struct value v_printf(TALLOC_CTX *, const char *, ...) PRINTF(2, 3);
 

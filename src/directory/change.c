@@ -110,7 +110,7 @@ static void make_account(struct directory *d, TALLOC_CTX *arena, const struct or
     const uint64_t now = filetime_now();
     *a = (struct account){
         .mailbox_guid = guid_random(), .guid = guid_random(), .kind = ACCOUNT_USER_MAILBOX,
-        .database_guid = given->database, .mapi_enabled = true,
+        .database_guid = given->database, .mapi_enabled = true, .quota = ORG_QUOTA_NONE,
         .when_created = now, .when_changed = now, .version = 1,
     };
     derive_names(d, arena, s, given, a);

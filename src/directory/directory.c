@@ -167,3 +167,20 @@ struct policy_input directory_policy_input(const struct org_settings *s, const s
         .anywhere_hosts = org_hosts(org_directory_of(s, ORG_OUTLOOK_ANYWHERE)),
     };
 }
+
+/* ---- quotas ---- */
+
+struct org_quota account_quota(const struct org_settings *s, const struct account *a)
+{
+    const struct org_database *database = org_database_by_guid(s, a->database_guid);
+    return a->own_quota || !database ? a->quota : database->quota;
+}
+
+struct org_quota directory_quota(struct directory *d, struct guid mailbox)
+{
+    TALLOC_CTX *arena = talloc_new(NULL);
+    const struct account *a = directory_by_mailbox_guid(d, arena, mailbox);
+    const struct org_quota quota = a ? account_quota(org_settings(d->org, arena), a) : ORG_QUOTA_NONE;
+    talloc_free(arena);
+    return quota;
+}

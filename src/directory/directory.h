@@ -34,6 +34,8 @@ struct account {
     bool mapi_enabled;
     bool hidden;                            /* HiddenFromAddressListsEnabled */
     bool disabled;                          /* cannot sign in */
+    bool own_quota;                         /* `quota` counts, and not its database's: UseDatabaseQuotaDefaults $false */
+    struct org_quota quota;
     uint64_t when_created, when_changed, version;
     struct blob sort_key;                   /* of display_name, memcmp order is the address book's */
 };
@@ -91,6 +93,10 @@ char *account_mapi_url(TALLOC_CTX *arena, const char *virtual_directory_url, con
 
 /* policy_decide()'s input for one mailbox; the client's capability and exhttp are the caller's to fill in. */
 struct policy_input directory_policy_input(const struct org_settings *, const struct account *);
+
+/* How large a mailbox may be now; of one that nobody knows there is no limit. */
+struct org_quota account_quota(const struct org_settings *, const struct account *);
+struct org_quota directory_quota(struct directory *, struct guid mailbox);
 
 /* Changes, for the cmdlets.  On the disk when the call returns. */
 struct account_new {

@@ -12,7 +12,8 @@ const struct sql_schema_step directory_schema[] = {
       "  proxy_addresses TEXT NOT NULL, legacy_dn TEXT NOT NULL UNIQUE, database_guid BYTEA NOT NULL,"
       "  mapi_http_enabled BIGINT NOT NULL, block_external BIGINT NOT NULL, mapi_enabled BIGINT NOT NULL,"
       "  hidden BIGINT NOT NULL, disabled BIGINT NOT NULL, password_hash TEXT, when_created BIGINT NOT NULL,"
-      "  when_changed BIGINT NOT NULL, version BIGINT NOT NULL);"
+      "  when_changed BIGINT NOT NULL, version BIGINT NOT NULL, own_quota BIGINT NOT NULL,"
+      "  warning_quota BIGINT NOT NULL, send_quota BIGINT NOT NULL, receive_quota BIGINT NOT NULL);"
       "CREATE TABLE next_minimal_id(value BIGINT NOT NULL);"
       "INSERT INTO next_minimal_id(value) VALUES(16);"
       "CREATE TABLE disconnected_mailbox("
@@ -24,7 +25,8 @@ const size_t directory_schema_steps = COUNTOF(directory_schema);
 static const char accounts_sql[] =
     "SELECT mailbox_guid, guid, minimal_id, kind, name, alias, display_name, first_name, last_name, initials,"
     "       user_principal_name, sam_account_name, proxy_addresses, legacy_dn, database_guid, mapi_http_enabled,"
-    "       block_external, mapi_enabled, hidden, disabled, password_hash, when_created, when_changed, version"
+    "       block_external, mapi_enabled, hidden, disabled, password_hash, when_created, when_changed, version,"
+    "       own_quota, warning_quota, send_quota, receive_quota"
     "  FROM account";
 
 static struct guid col_guid(struct sql_rows *rows, unsigned column)
@@ -84,6 +86,8 @@ static struct account account_of_row(TALLOC_CTX *arena, struct sql_rows *row, co
         .when_created = (uint64_t)sql_col_int(row, 21),
         .when_changed = (uint64_t)sql_col_int(row, 22),
         .version = (uint64_t)sql_col_int(row, 23),
+        .own_quota = sql_col_int(row, 24) != 0,
+        .quota = { sql_col_int(row, 25), sql_col_int(row, 26), sql_col_int(row, 27) },
     };
     split_addresses(arena, &a, sql_col_text(row, 12));
     account_complete(arena, s, &a);
@@ -109,9 +113,9 @@ static const char insert_sql[] =
     "INSERT INTO account(mailbox_guid, guid, minimal_id, kind, name, alias, display_name, first_name, last_name,"
     "                    initials, user_principal_name, sam_account_name, proxy_addresses, legacy_dn, database_guid,"
     "                    mapi_http_enabled, block_external, mapi_enabled, hidden, disabled, password_hash,"
-    "                    when_created, when_changed, version)"
+    "                    when_created, when_changed, version, own_quota, warning_quota, send_quota, receive_quota)"
     " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,"
-    "        $24)";
+    "        $24, $25, $26, $27, $28)";
 
 void row_insert(struct sql_tx *tx, const struct account *a, const char *password_hash)
 {
@@ -123,7 +127,8 @@ void row_insert(struct sql_tx *tx, const struct account *a, const char *password
                   B_TEXT(a->sam_account_name), B_TEXT(join_addresses(arena, a)), B_TEXT(a->legacy_dn),
                   B_BYTES(a->database_guid.bytes, 16), B_INT(a->mapi_http_enabled), B_INT(a->block_external),
                   B_INT(a->mapi_enabled), B_INT(a->hidden), B_INT(a->disabled), B_TEXT(password_hash),
-                  B_INT((int64_t)a->when_created), B_INT((int64_t)a->when_changed), B_INT((int64_t)a->version)));
+                  B_INT((int64_t)a->when_created), B_INT((int64_t)a->when_changed), B_INT((int64_t)a->version),
+                  B_INT(a->own_quota), B_INT(a->quota.warning), B_INT(a->quota.send), B_INT(a->quota.receive)));
     talloc_free(arena);
 }
 
@@ -131,7 +136,8 @@ static const char update_sql[] =
     "UPDATE account SET name = $2, alias = $3, display_name = $4, first_name = $5, last_name = $6, initials = $7,"
     "       user_principal_name = $8, sam_account_name = $9, proxy_addresses = $10, mapi_http_enabled = $11,"
     "       block_external = $12, mapi_enabled = $13, hidden = $14, disabled = $15, password_hash = $16,"
-    "       when_changed = $17, version = $18"
+    "       when_changed = $17, version = $18, own_quota = $19, warning_quota = $20, send_quota = $21,"
+    "       receive_quota = $22"
     " WHERE mailbox_guid = $1";
 
 void row_update(struct sql_tx *tx, const struct account *a, const char *password_hash)
@@ -142,7 +148,8 @@ void row_update(struct sql_tx *tx, const struct account *a, const char *password
                   B_TEXT(a->first_name), B_TEXT(a->last_name), B_TEXT(a->initials), B_TEXT(a->user_principal_name),
                   B_TEXT(a->sam_account_name), B_TEXT(join_addresses(arena, a)), B_INT(a->mapi_http_enabled),
                   B_INT(a->block_external), B_INT(a->mapi_enabled), B_INT(a->hidden), B_INT(a->disabled),
-                  B_TEXT(password_hash), B_INT((int64_t)a->when_changed), B_INT((int64_t)a->version)));
+                  B_TEXT(password_hash), B_INT((int64_t)a->when_changed), B_INT((int64_t)a->version),
+                  B_INT(a->own_quota), B_INT(a->quota.warning), B_INT(a->quota.send), B_INT(a->quota.receive)));
     talloc_free(arena);
 }
 

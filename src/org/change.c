@@ -185,12 +185,23 @@ static enum ec database_is_free(const struct org_settings *s, const struct org_d
 
 static const char database_insert_sql[] =
     "INSERT INTO mailbox_database(position, guid, name, url, excluded_from_provisioning, when_created, when_changed,"
-    "                             version)"
-    " SELECT COALESCE(MAX(position), 0) + 1, $1, $2, $3, $4, $5, $5, 1 FROM mailbox_database";
+    "                             version, warning_quota, send_quota, receive_quota)"
+    " SELECT COALESCE(MAX(position), 0) + 1, $1, $2, $3, $4, $5, $5, 1, $6, $7, $8 FROM mailbox_database";
 static const char database_update_sql[] =
-    "UPDATE mailbox_database SET name = $2, url = $3, excluded_from_provisioning = $4, when_changed = $5, version = $6"
-    " WHERE guid = $1";
+    "UPDATE mailbox_database SET name = $2, url = $3, excluded_from_provisioning = $4, when_changed = $5, version = $6,"
+    " warning_quota = $7, send_quota = $8, receive_quota = $9 WHERE guid = $1";
 static const char database_delete_sql[] = "DELETE FROM mailbox_database WHERE guid = $1";
+
+bool org_quota_is_good(const struct org_quota *q)
+{
+    const int64_t all[] = { q->warning, q->send, q->receive };
+    for (size_t i = 0; i < COUNTOF(all); i++)
+        if (all[i] != ORG_UNLIMITED && (all[i] < 0 || all[i] > ORG_QUOTA_MAX))
+            return false;
+    const bool limited = q->receive != ORG_UNLIMITED;
+    return !limited || ((q->warning == ORG_UNLIMITED || q->warning <= q->receive) &&
+                        (q->send == ORG_UNLIMITED || q->send <= q->receive));
+}
 
 enum ec org_database_add(struct org *org, struct org_database *database)
 {
@@ -206,7 +217,8 @@ enum ec org_database_add(struct org *org, struct org_database *database)
     sql_exec(&tx, database_insert_sql,
              BIND(B_GUID(&database->guid), B_TEXT(database->name),
                   B_TEXT(org_url_kept(arena, s->data_dir, database->url)),
-                  B_INT(database->excluded_from_provisioning), B_INT((int64_t)database->when_created)));
+                  B_INT(database->excluded_from_provisioning), B_INT((int64_t)database->when_created),
+                  B_INT(database->quota.warning), B_INT(database->quota.send), B_INT(database->quota.receive)));
     ec = change_end(org, &tx);
     talloc_free(arena);
     return ec;
@@ -230,7 +242,8 @@ enum ec org_database_set(struct org *org, const struct org_database *database)
     sql_exec(&tx, database_update_sql,
              BIND(B_GUID(&database->guid), B_TEXT(database->name),
                   B_TEXT(org_url_kept(arena, s->data_dir, database->url)),
-                  B_INT(database->excluded_from_provisioning), B_INT(now()), B_INT(next_version(there->version))));
+                  B_INT(database->excluded_from_provisioning), B_INT(now()), B_INT(next_version(there->version)),
+                  B_INT(database->quota.warning), B_INT(database->quota.send), B_INT(database->quota.receive)));
     ec = change_end(org, &tx);
     talloc_free(arena);
     return ec;

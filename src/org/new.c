@@ -138,8 +138,8 @@ static const char domain_insert_sql[] =
     " VALUES(1, $1, $2, $2, 0, 1, $3, $3, 1)";
 static const char database_insert_sql[] =
     "INSERT INTO mailbox_database(position, guid, name, url, excluded_from_provisioning, when_created, when_changed,"
-    "                             version)"
-    " VALUES(1, $1, 'DB01', 'sqlite:mailboxes', 0, $2, $2, 1)";
+    "                             version, warning_quota, send_quota, receive_quota)"
+    " VALUES(1, $1, 'DB01', 'sqlite:mailboxes', 0, $2, $2, 1, $3, $4, $5)";
 static const char directory_insert_sql[] =
     "INSERT INTO virtual_directory(position, guid, kind, name, internal_url, external_url, internal_url_by_hand, auth,"
     "                              internal_hostname, external_hostname, internal_ssl, external_ssl, internal_auth,"
@@ -164,7 +164,10 @@ static void insert(TALLOC_CTX *arena, struct sql_tx *tx, const struct new_organi
              BIND(B_TEXT(new->name), B_BYTES(deployment.bytes, 16), B_TEXT(new->server_name), B_TEXT(new->hostname),
                   B_TEXT(new->netbios_name), B_INT(now), B_INT(new->mapi_http_enabled)));
     sql_exec(tx, domain_insert_sql, BIND(B_BYTES(domain.bytes, 16), B_TEXT(new->domain), B_INT(now)));
-    sql_exec(tx, database_insert_sql, BIND(B_BYTES(database.bytes, 16), B_INT(now)));
+    const struct org_quota quota = ORG_QUOTA_DEFAULT;
+    sql_exec(tx, database_insert_sql,
+             BIND(B_BYTES(database.bytes, 16), B_INT(now), B_INT(quota.warning), B_INT(quota.send),
+                  B_INT(quota.receive)));
     const char *mapi_url = org_https_url(arena, new->hostname, 443, "/mapi");
     directory_insert(tx, new, ORG_MAPI, "mapi (Default Web Site)", mapi_url, NULL);
     directory_insert(tx, new, ORG_OUTLOOK_ANYWHERE, "Rpc (Default Web Site)", NULL, new->hostname);

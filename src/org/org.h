@@ -24,11 +24,26 @@ struct org_domain {
     uint64_t when_created, when_changed, version;
 };
 
+/* How large a mailbox may be, in bytes; ORG_UNLIMITED: there is no such limit. */
+#define ORG_UNLIMITED INT64_C(-1)
+struct org_quota {
+    int64_t warning;                        /* its owner is told, */
+    int64_t send;                           /* can send nothing more, */
+    int64_t receive;                        /* and gets nothing more either */
+};
+/* Of a new database, as Exchange has them. */
+#define ORG_QUOTA_DEFAULT ((struct org_quota){ 2039480320, 2147483648, 2469396480 })
+#define ORG_QUOTA_NONE ((struct org_quota){ ORG_UNLIMITED, ORG_UNLIMITED, ORG_UNLIMITED })
+/* The largest that can be set, 1.999999999 TB; and whether they rise, as they must. */
+#define ORG_QUOTA_MAX INT64_C(2199023254528)
+bool org_quota_is_good(const struct org_quota *);
+
 struct org_database {
     struct guid guid;
     const char *name;                       /* DB01 */
     const char *url;                        /* sqlite:/absolute/folder (one file a mailbox), or postgresql://... */
     bool excluded_from_provisioning;        /* New-Mailbox without -Database does not choose it */
+    struct org_quota quota;                 /* of its mailboxes that have none of their own */
     uint64_t when_created, when_changed, version;
 };
 

@@ -63,7 +63,8 @@ static void load_domains(struct org_settings *s, struct sql_tx *tx)
 }
 
 static const char databases_sql[] =
-    "SELECT guid, name, url, excluded_from_provisioning, when_created, when_changed, version"
+    "SELECT guid, name, url, excluded_from_provisioning, when_created, when_changed, version, warning_quota,"
+    "       send_quota, receive_quota"
     "  FROM mailbox_database ORDER BY position";
 
 static void load_databases(struct org_settings *s, struct sql_tx *tx)
@@ -80,6 +81,7 @@ static void load_databases(struct org_settings *s, struct sql_tx *tx)
             .when_created = (uint64_t)sql_col_int(&rows, 4),
             .when_changed = (uint64_t)sql_col_int(&rows, 5),
             .version = (uint64_t)sql_col_int(&rows, 6),
+            .quota = { sql_col_int(&rows, 7), sql_col_int(&rows, 8), sql_col_int(&rows, 9) },
         };
     }
     s->databases = list;

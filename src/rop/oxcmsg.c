@@ -114,12 +114,26 @@ enum ec rop_CreateMessage(struct rop_call *call, const struct RopCreateMessageRe
     return ec ? ec : take_locale(call, o->message);
 }
 
+/* A mailbox that may receive nothing more takes no new messages either; what is there can be changed and deleted. */
+static enum ec check_room(struct rop_call *call, const struct store_message *message)
+{
+    if (store_message_mid(message) || store_message_is_embedded(message))
+        return ecNone;
+    struct directory *directory = sessions_directory(session_all(call->session));
+    const struct org_quota quota = directory_quota(directory, call->logon->account->mailbox_guid);
+    uint64_t size = 0;
+    const enum ec ec = quota.receive == ORG_UNLIMITED ? ecNone : store_size(call->store, &size);
+    return !ec && quota.receive != ORG_UNLIMITED && size > (uint64_t)quota.receive ? ecShutoffQuotaExceeded : ec;
+}
+
 /* [MS-OXCMSG] 3.2.5.3 */
 enum ec rop_SaveChangesMessage(struct rop_call *call, const struct RopSaveChangesMessageRequest *request,
                                struct RopSaveChangesMessageResponse *response)
 {
     struct store_message *message = call->object->message;
-    const enum ec ec = store_message_save(message, request->SaveFlags & FORCE_SAVE, &response->MessageId);
+    enum ec ec = check_room(call, message);
+    if (!ec)
+        ec = store_message_save(message, request->SaveFlags & FORCE_SAVE, &response->MessageId);
     if (ec)
         return ec;
     ics_collect_message(call, call->object);

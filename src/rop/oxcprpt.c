@@ -62,10 +62,37 @@ static struct prop sort_locale(const struct rop_call *c)
     return P_I32(PidTagSortLocaleId, session_client(c->session)->sort_locale);
 }
 
+/* In kilobytes; -1: no limit (R647, R649 of [MS-OXCSTOR]). */
+static struct prop quota_of(const struct rop_call *c, uint32_t tag, size_t member)
+{
+    const struct org_quota quota =
+        directory_quota(sessions_directory(session_all(c->session)), c->logon->account->mailbox_guid);
+    const int64_t bytes = *(const int64_t *)(const void *)((const uint8_t *)&quota + member);
+    return P_I32(tag, bytes == ORG_UNLIMITED ? -1 : (int32_t)MIN(bytes / 1024, (int64_t)INT32_MAX));
+}
+
+static struct prop receive_quota(const struct rop_call *c)
+{
+    return quota_of(c, PidTagProhibitReceiveQuota, offsetof(struct org_quota, receive));
+}
+
+static struct prop send_quota(const struct rop_call *c)
+{
+    return quota_of(c, PidTagProhibitSendQuota, offsetof(struct org_quota, send));
+}
+
+static struct prop warning_quota(const struct rop_call *c)
+{
+    return quota_of(c, PidTagStorageQuotaLimit, offsetof(struct org_quota, warning));
+}
+
 static const struct {
     uint32_t tag;
     struct prop (*value)(const struct rop_call *);
 } of_session[] = {
+    { PidTagProhibitReceiveQuota, receive_quota },
+    { PidTagProhibitSendQuota, send_quota },
+    { PidTagStorageQuotaLimit, warning_quota },
     { PidTagUserEntryId, user_entry_id },
     { PidTagCodePageId, code_page },
     { PidTagLocaleId, locale },
@@ -93,8 +120,13 @@ static enum ec logon_tags(struct rop_call *c, const uint32_t **tags, uint32_t *n
         return ec;
     uint32_t *all = talloc_array(c->arena, uint32_t, *n + COUNTOF(of_session));
     memcpy(all, stored, *n * sizeof *all);
-    for (size_t k = 0; k < COUNTOF(of_session); k++)
-        all[(*n)++] = of_session[k].tag;
+    for (size_t k = 0; k < COUNTOF(of_session); k++) {
+        bool is_stored = false;
+        for (uint32_t i = 0; i < *n && !is_stored; i++)
+            is_stored = all[i] == of_session[k].tag;
+        if (!is_stored)
+            all[(*n)++] = of_session[k].tag;
+    }
     *tags = all;
     return ecNone;
 }

@@ -86,6 +86,8 @@ static const char folder_adjust_sql[] =
     "  associated_size = associated_size + $7, deleted_total = deleted_total + $8, content_time = $9"
     " WHERE mb = $1 AND fid = $2 AND deleted IS NULL RETURNING total, unread, parent, type";
 
+static const char mailbox_size_sql[] = "UPDATE mailbox SET size = size + $2 WHERE mb = $1";
+
 /* A search folder shows messages of others and has none ([MS-OXCFOLD] 1.3). */
 void folder_adjust(struct store_tx *tx, uint64_t fid, const struct folder_delta *d)
 {
@@ -105,6 +107,8 @@ void folder_adjust(struct store_tx *tx, uint64_t fid, const struct folder_delta 
     if (sql_col_int(&rows, 3) == FOLDER_SEARCH)
         sql_abort(&tx->sql, ecAccessDenied);
     sql_done(&rows);
+    if (d->size + d->associated_size)
+        sql_exec(&tx->sql, mailbox_size_sql, BIND(B_INT(tx->st->mb), B_INT(d->size + d->associated_size)));
     change_add(tx, &change);
 }
 

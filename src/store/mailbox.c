@@ -253,7 +253,8 @@ static const char usage_sql[] =
     "SELECT COALESCE(CAST(SUM(total) AS BIGINT), 0), COALESCE(CAST(SUM(size) AS BIGINT), 0),"
     "  COALESCE(CAST(SUM(associated) AS BIGINT), 0), COALESCE(CAST(SUM(associated_size) AS BIGINT), 0)"
     " FROM folder WHERE mb = $1";
-static const char deleted_sql[] = "SELECT COUNT(*) FROM message WHERE mb = $1 AND deleted IS NOT NULL";
+static const char deleted_sql[] =
+    "SELECT COUNT(*), COALESCE(CAST(SUM(size) AS BIGINT), 0) FROM message WHERE mb = $1 AND deleted IS NOT NULL";
 
 struct sizes {
     uint64_t messages, size, associated, associated_size;
@@ -277,8 +278,30 @@ enum ec store_usage(struct store *st, struct store_usage *out)
     *out = (struct store_usage){ .messages = sizes.messages,
                                  .bytes = sizes.size + sizes.associated_size,
                                  .associated = sizes.associated };
-    out->deleted = (uint64_t)sql_int(&tx.sql, deleted_sql, BIND(B_INT(st->mb)));
+    struct sql_rows rows = sql_one(&tx.sql, deleted_sql, BIND(B_INT(st->mb)));
+    out->deleted = (uint64_t)sql_col_int(&rows, 0);
+    out->deleted_bytes = (uint64_t)sql_col_int(&rows, 1);
+    sql_done(&rows);
     return store_end(&tx);
+}
+
+static const char size_sql[] = "SELECT size FROM mailbox WHERE mb = $1";
+
+enum ec store_size(struct store *st, uint64_t *bytes)
+{
+    struct store_tx tx = store_read(st);
+    *bytes = (uint64_t)sql_int(&tx.sql, size_sql, BIND(B_INT(st->mb)));
+    return store_end(&tx);
+}
+
+static const char warn_sql[] = "UPDATE mailbox SET warned = $2 WHERE mb = $1 AND warned <= $3";
+
+bool store_warns_now(struct store *st, uint64_t every)
+{
+    struct store_tx tx = store_begin(st);
+    const bool due =
+        sql_exec(&tx.sql, warn_sql, BIND(B_INT(st->mb), B_INT((int64_t)tx.now), B_INT((int64_t)(tx.now - every)))) == 1;
+    return store_end(&tx) == ecNone && due;
 }
 
 /* ---- properties of the Logon object ---- */
@@ -316,6 +339,7 @@ GETTER(mailbox_normal)     { UNUSED; return P_I64(tag, sizes_of(view)->size); }
 GETTER(mailbox_associated) { UNUSED; return P_I64(tag, sizes_of(view)->associated_size); }
 GETTER(mailbox_count)      { UNUSED; return P_I32(tag, sizes_of(view)->messages); }
 GETTER(rule_limit)         { UNUSED; return P_I32(tag, RULE_SIZE_LIMIT); }
+GETTER(no_quota)           { UNUSED; return P_I32(tag, -1); }
 GETTER(out_of_office)      { UNUSED; return P_BOOL(tag, false); }
 /* clang-format on */
 

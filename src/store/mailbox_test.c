@@ -268,7 +268,7 @@ static void the_logon_object_has_its_properties(void **state)
     assert_int_equal(store_prop(f, PidTagStoreState).u32, 0);
     assert_false(store_prop(f, PidTagOutOfOfficeState).b);
     assert_int_equal(store_prop(f, PidTagTestLineSpeed).bin.size, 256);
-    assert_int_equal(store_prop(f, PidTagProhibitSendQuota).u32, (uint32_t)ecNotFound);
+    assert_int_equal(store_prop(f, PidTagProhibitSendQuota).i32, -1); /* R649: who serves the mailbox knows better */
     assert_int_equal(store_prop(f, PidTagMessageSizeExtended).i64, 0);
     fixture_message(f, INBOX, "one");
     assert_true(store_prop(f, PidTagMessageSizeExtended).i64 > 0);
@@ -539,6 +539,49 @@ static void what_was_read_of_public_folders_is_kept(void **state)
     EC(store_per_user_write(f->store, &folder, replica, BLOB_OF(all.data, 5)), ecCorruptData);
 }
 
+static void check_size(struct store_fixture *f)
+{
+    struct store_usage usage;
+    uint64_t size;
+    OK(store_usage(f->store, &usage));
+    OK(store_size(f->store, &size));
+    assert_int_equal(size, usage.bytes);
+}
+
+static void the_size_is_kept_with_every_change(void **state)
+{
+    struct store_fixture *f = *state;
+    bool partial;
+    const uint64_t inbox = STORE_FID(SPECIAL_INBOX), fid = fixture_folder(f, inbox, "some");
+    uint64_t mids[] = { fixture_message(f, inbox, "one"), fixture_message(f, inbox, "two"),
+                        fixture_message(f, fid, "three") };
+    check_size(f);
+    struct store_message *m = fixture_open(f, inbox, mids[0]);
+    OK(fixture_set(m, P_STR(PidTagBody, "a longer text than before")));
+    OK(store_message_save(m, false, NULL));
+    talloc_free(m);
+    check_size(f);
+    OK(store_messages_move(f->store, inbox, fid, &mids[0], 1, false, NULL, &partial));
+    OK(store_messages_move(f->store, inbox, fid, &mids[1], 1, true, NULL, &partial));
+    check_size(f);
+    OK(store_messages_delete(f->store, inbox, &mids[1], 1, false, &partial));
+    check_size(f);
+    OK(store_folder_copy(f->store, inbox, fid, STORE_FID(SPECIAL_DRAFTS), "copy", true));
+    check_size(f);
+    OK(store_folder_delete(f->store, inbox, fid, STORE_MESSAGES | STORE_HARD, &partial));
+    check_size(f);
+    OK(store_folder_empty(f->store, STORE_FID(SPECIAL_DRAFTS), STORE_MESSAGES | STORE_FOLDERS, &partial));
+    check_size(f);
+}
+
+static void a_warning_is_due_once_in_so_long(void **state)
+{
+    struct store_fixture *f = *state;
+    assert_true(store_warns_now(f->store, UINT64_C(864000000000)));
+    assert_false(store_warns_now(f->store, UINT64_C(864000000000)));
+    assert_true(store_warns_now(f->store, 0));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_was_read_of_public_folders_is_kept),
     cmocka_unit_test(a_mailbox_is_made_once),
@@ -559,6 +602,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(ids_have_the_bytes_of_the_wire),
     cmocka_unit_test(long_term_ids_and_short_ones_are_the_same),
     cmocka_unit_test(reserved_ids_are_given_once),
+    cmocka_unit_test(the_size_is_kept_with_every_change),
+    cmocka_unit_test(a_warning_is_due_once_in_so_long),
 };
 
 int main(void)

@@ -24,6 +24,8 @@ static const char tables[] =
     "  legacy_dn TEXT NOT NULL,"
     "  smtp TEXT NOT NULL,"
     "  created BIGINT NOT NULL,"
+    "  size BIGINT NOT NULL DEFAULT 0,"   /* of all folders: their size and associated_size */
+    "  warned BIGINT NOT NULL DEFAULT 0," /* when its owner was told that it is large */
     "  props BYTEA NOT NULL);"
 
     "CREATE TABLE folder("

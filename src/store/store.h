@@ -62,8 +62,11 @@ void store_unlock(struct store *);
 struct guid store_mailbox_guid(const struct store *);
 struct guid store_replica_guid(const struct store *);          /* ReplGuid; never changes */
 const struct store_identity *store_identity(const struct store *);
-struct store_usage { uint64_t messages, bytes, associated, deleted; };
+struct store_usage { uint64_t messages, bytes, associated, deleted, deleted_bytes; };
 enum ec store_usage(struct store *, struct store_usage *out);
+enum ec store_size(struct store *, uint64_t *bytes);           /* usage.bytes, without counting */
+/* True at most once in so long: the owner is to be told now that the mailbox is large. */
+bool store_warns_now(struct store *, uint64_t every);
 
 /* ---- the change stream: what a commit changed, in order ---- */
 enum store_change_kind {                         /* the values of [MS-OXCNOTIF] 2.2.1.1 */

@@ -247,12 +247,17 @@ enum ec deliver(struct transport *t, const struct account *to, const struct lett
             .new_names = LETTER_NEW_NAMES
         };
         store_lock(st);
-        ec = deliver_locked(run, arena, &out);
+        ec = d->over_quota ? ecNone : quota_allows_delivery(t, to, st, letter_size(run->letter));
+        if (!ec)
+            ec = deliver_locked(run, arena, &out);
+        const struct letter *warning = d->over_quota ? NULL : quota_warning(arena, t, to, st);
         TALLOC_FREE(run->message);
         store_unlock(st);
         store_put(st);
         refused = run->refused;
         send_out(t, &out, !ec);
+        if (warning)
+            deliver(t, to, warning, &(struct delivery){ .over_quota = true, .without_rules = true });
     }
     if (ec)
         log_line(LOG_WARNING, "transport", "%s: a message could not be delivered: %s", to->primary_smtp, ec_text(ec));

@@ -34,6 +34,7 @@ struct delivery {
     uint64_t time;                               /* FILETIME; 0: now */
     bool from_outside;                           /* mfInternet */
     const char *envelope;                        /* who has sent it from outside, "" nobody; NULL: not known, or from within */
+    bool over_quota;                             /* it is about the quota itself */
     bool without_rules;                          /* it was delivered long ago, somewhere else */
     bool only_once;                              /* look first whether a message with this id is there */
     uint64_t since;                              /* it would not have been delivered before */
@@ -83,6 +84,14 @@ enum ec queue_is_due(struct queue *, const struct submission *);
 enum ec queue_find(struct queue *, struct guid mailbox, uint64_t fid, uint64_t mid, struct submission *out);
 /* The oldest one that is due and not under way, behind `after`; it is under way then.  ecNotFound: none. */
 enum ec queue_take(TALLOC_CTX *arena, struct queue *, struct guid after, struct submission *out);
+
+/* ---- quota.c: the mailbox is locked ---- */
+
+/* May the owner send; does so much more still fit?  ecQuotaExceeded */
+enum ec quota_allows_sending(struct transport *, struct store *);
+enum ec quota_allows_delivery(struct transport *, const struct account *, struct store *, size_t more);
+/* The letter that tells the owner, once a day; NULL: there is nothing to tell. */
+struct letter *quota_warning(TALLOC_CTX *arena, struct transport *, const struct account *, struct store *);
 
 /* ---- submit.c ---- */
 

@@ -346,8 +346,7 @@ static const struct {
 } refusals[] = {
     { ecNone, "250 2.1.5 delivered" },
     { ecDiskFull, "452 4.3.1 no space" },
-    { ecQuotaExceeded, "452 4.2.2 the mailbox is full" },
-    { ecShutoffQuotaExceeded, "452 4.2.2 the mailbox is full" },
+    { ecQuotaExceeded, "552 5.2.2 the mailbox is full" },
     { ecMailboxInTransit, "451 4.3.2 the mailbox is being moved" },
     { ecTooBig, "552 5.3.4 the message is too large" },
     { ecInvalidRecips, "550 5.7.1 the recipient does not accept this message" }, /* by a rule */

@@ -372,7 +372,9 @@ static enum ec prepare(struct transport *t, TALLOC_CTX *arena, const struct acco
         return ec == ecTooBig ? ecMaxSubmissionExceeded : ec;
     if (letter_size(s->letter) > t->config.message_max)
         return ecMaxSubmissionExceeded;
-    ec = check_sender(t, s->letter, sender);
+    ec = quota_allows_sending(t, store_message_store(message));
+    if (!ec)
+        ec = check_sender(t, s->letter, sender);
     if (!ec)
         ec = add_recipients(t, s, store_message_u32(message, PidTagMessageFlags, 0) & mfResend);
     if (!ec) {
