@@ -242,14 +242,15 @@ static void messages_are_moved_marked_and_deleted(void **state)
         .PredecessorChangeListSize = (uint32_t)(list).size, .PredecessorChangeList = list,                             \
         .DestinationMessageIdSize = (uint32_t)(to).size, .DestinationMessageId = to,                                   \
         .ChangeNumberSize = (uint32_t)(cn).size, .ChangeNumber = cn)
-    const struct blob nothing = BLOB_OF("", 0);
+    const struct blob nothing = BLOB_OF("", 0), elsewhere = new_key(&ids);
     CODE(MOVE(from, key, pcl, there, nothing), ecInvalidParam);   /* R867 */
     CODE(MOVE(nothing, key, pcl, there, change), ecInvalidParam); /* R844 */
     const struct rop_done moved = MOVE(from, key, pcl, there, change);
     CODE(moved, ecNone);
     assert_int_equal(((const struct RopSynchronizationImportMessageMoveResponse *)moved.response)->MessageId,
-                     0); /* R879001 */
-    CODE(MOVE(from, key, pcl, there, change), SYNC_E_OBJECT_DELETED);
+                     0);                               /* R879001 */
+    CODE(MOVE(from, key, pcl, there, change), ecNone); /* said again */
+    CODE(MOVE(from, key, pcl, elsewhere, change), SYNC_E_OBJECT_DELETED);
     assert_int_equal(rop_get(f, rop_folder(f, INBOX), PidTagContentCount).u32, 1);
 
     struct buf states;

@@ -43,9 +43,11 @@ enum ec store_import_deletes(struct store *st, uint64_t fid, const struct blob *
 
 /* ---- moved ---- */
 
+/* Whether it is read may have changed since the client was here, which the move itself would not tell it. */
 static const char move_sql[] =
-    "UPDATE message SET fid = $3, mid = $4, cn = $5, committed = $6, read_cn = NULL, change_key = $7, pcl = $8,"
-    "  source_key = $9 WHERE mb = $1 AND id = $2";
+    "UPDATE message SET fid = $3, mid = $4, cn = $5, committed = $6,"
+    "  read_cn = CASE WHEN read_cn IS NULL THEN NULL ELSE $5 END, change_key = $7, pcl = $8, source_key = $9"
+    " WHERE mb = $1 AND id = $2";
 static const char keys_sql[] = "SELECT cn, change_key, pcl FROM message WHERE mb = $1 AND id = $2";
 
 struct move {
@@ -114,7 +116,8 @@ static void announce_move(struct move *move)
     folder_adjust(&move->tx, move->to, &gained);
 }
 
-static void find_source(struct move *move, struct blob from_folder, struct blob source_key)
+/* false: there is nothing to move.  A client whose connection broke says again what it has moved already. */
+static bool find_source(struct move *move, struct blob from_folder, struct blob source_key)
 {
     struct store_tx *tx = &move->tx;
     const struct found folder = folder_by_key(tx, from_folder);
@@ -122,11 +125,14 @@ static void find_source(struct move *move, struct blob from_folder, struct blob 
     const struct found target = message_by_key(tx, move->to, move->as->source_key);
     move->from = folder.id;
     move->mid = source.id;
+    if (source.gone && target.id && !target.deleted && target.fid == move->to)
+        return false;
     if (!folder.id || folder.deleted || !source.id || source.deleted || source.fid != folder.id || target.gone ||
         !message_brief(tx, source.fid, source.id, &move->brief))
         sql_abort(&tx->sql, SYNC_E_OBJECT_DELETED);
     else if (target.id)
         sql_abort(&tx->sql, ecDuplicateName);
+    return !sql_failed(&tx->sql);
 }
 
 enum ec store_import_move(struct store *st, struct blob from_folder, struct blob source_key, uint64_t to,
@@ -139,9 +145,7 @@ enum ec store_import_move(struct store *st, struct blob from_folder, struct blob
     move.to = folder.fid;
     if (!key_is_valid(st, from_folder) || !key_is_valid(st, source_key) || !import_is_valid(st, as))
         sql_abort(&move.tx.sql, ecInvalidParam);
-    if (!sql_failed(&move.tx.sql))
-        find_source(&move, from_folder, source_key);
-    if (!sql_failed(&move.tx.sql)) {
+    if (!sql_failed(&move.tx.sql) && find_source(&move, from_folder, source_key)) {
         move_row(&move);
         announce_move(&move);
         out->associated = move.brief.associated;

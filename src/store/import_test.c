@@ -498,8 +498,24 @@ static void a_moved_message_has_the_clients_keys(void **state)
     assert_int_equal(fixture_row(f, INBOX).total, 1);
     assert_non_null(fixture_heard(f, STORE_MOVED, INBOX, there));
     moved(&c, mid, pcl, next_key(&c), SYNC_E_OBJECT_DELETED);
+    assert_int_equal(moved(&c, mid, pcl, key, ecNone).cn, 0); /* said again */
+    assert_int_equal(fixture_row(f, INBOX).total, 1);
     const struct store_import change = change_of(&c, gid(f, mid), 60, pcl);
     EC(import(f, DRAFTS, &change, 0, "back?", &(uint64_t){ 0 }, &(uint64_t){ 0 }), SYNC_E_OBJECT_DELETED);
+}
+
+static void a_moved_message_tells_anew_whether_it_is_read(void **state)
+{
+    struct store_fixture *f = *state;
+    struct client c = client_of(f, 0xC1);
+    const uint64_t mid = fixture_message(f, DRAFTS, "one");
+    bool partial;
+    const struct blob pcl = pcl_now(f, DRAFTS, mid);
+    OK(store_set_read_flags(f->store, DRAFTS, &mid, 1, 0x04, &partial));
+    const struct store_import_moved out = moved(&c, mid, pcl, next_key(&c), ecNone);
+    struct store_message *m = fixture_open(f, INBOX, c.next);
+    assert_int_equal(m->row.read_cn, store_counter(out.cn));
+    assert_false(m->row.read);
 }
 
 static void a_later_version_of_the_client_comes_after_the_move(void **state)
@@ -720,6 +736,7 @@ int main(void)
         cmocka_unit_test(of_associated_messages_the_last_one_wins),
         cmocka_unit_test(a_folder_may_say_that_the_last_one_wins),
         cmocka_unit_test(a_moved_message_has_the_clients_keys),
+        cmocka_unit_test(a_moved_message_tells_anew_whether_it_is_read),
         cmocka_unit_test(a_later_version_of_the_client_comes_after_the_move),
         cmocka_unit_test(an_earlier_version_is_moved_and_what_is_here_is_to_be_got),
         cmocka_unit_test(a_move_onto_what_is_there_is_refused),
