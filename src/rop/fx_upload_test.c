@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requirement ids of [MS-OXCFXICS]. */
+#include <stdlib.h>
+
 #include "rop/fx_fixture.h"
 
 #define DRAFTS STORE_FID(SPECIAL_DRAFTS)
@@ -515,6 +517,196 @@ static void a_large_attachment_needs_no_memory(void **state)
     assert_int_equal(((const struct RopOpenStreamResponse *)s.response)->StreamSize, size);
 }
 
+/* ---- there and back: what a source gives and a destination takes is the same again ---- */
+
+static unsigned below(unsigned n)
+{
+    return (unsigned)random() % n;
+}
+
+static struct blob some_bytes(struct rop_fixture *f)
+{
+    static const size_t sizes[] = { 0, 1, 10, 3000, 16383, 16385, 30000 };
+    const size_t size = sizes[below(COUNTOF(sizes))];
+    uint8_t *bytes = talloc_size(f->arena, size + 1);
+    memset(bytes, 'a' + (int)below(26), size);
+    return BLOB_OF(bytes, size);
+}
+
+static const char *some_text(struct rop_fixture *f)
+{
+    static const char *const pieces[] = { "a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", " ", "b" };
+    static const unsigned lengths[] = { 0, 1, 20, 4000, 6000 };
+    char *text = talloc_strdup(f->arena, "");
+    for (unsigned n = lengths[below(COUNTOF(lengths))]; n; n--)
+        text = talloc_strdup_append_buffer(text, pieces[below(COUNTOF(pieces))]);
+    return text;
+}
+
+static void set_long(struct rop_fixture *f, uint32_t object, uint32_t tag, struct blob bytes)
+{
+    const uint32_t s = RUN(f, OpenStream, object, .PropertyTag = tag, .OpenModeFlags = 2).handle;
+    for (size_t at = 0; at < bytes.size; at += 0x6000) {
+        const struct blob part = BLOB_OF(bytes.data + at, MIN(bytes.size - at, (size_t)0x6000));
+        CODE(RUN(f, WriteStream, s, .DataSize = (uint16_t)part.size, .Data = part), ecNone);
+    }
+    CODE(RUN(f, CommitStream, s), ecNone);
+    RUN(f, Release, s);
+}
+
+static void fill_at_random(struct rop_fixture *f, uint32_t m, unsigned depth)
+{
+    const struct blob blobs[] = { some_bytes(f), BLOB_OF("two", 3) };
+    const char *const texts[] = { "one", "", "\xC3\xA9" };
+    const int64_t numbers[] = { 1, -2, INT64_MAX };
+    const struct prop props[] = {
+        P_STR(PidTagSubject, talloc_asprintf(f->arena, "RE: subject %u", below(1000))),
+        P_I32(PidTagImportance, below(3)),
+        P_I32(PidTagMessageFlags, below(2) ? 1 : 8),
+        P_TIME(PidTagClientSubmitTime, 0x01DD000000000000u + below(1000)),
+        { .tag = PROP_TAG(PtypFloating64, 0x8001), .f64 = 1.5 },
+        { .tag = PROP_TAG(PtypInteger16, 0x8002), .i16 = -7 },
+        { .tag = PROP_TAG(PtypGuid, 0x8003), .guid = guid_random() },
+        { .tag = PROP_TAG(PtypMultiple | PtypBinary, 0x8004), .mv = { .count = 2, .bin = blobs } },
+        { .tag = PROP_TAG(PtypMultiple | PtypString, 0x8005), .mv = { .count = 3, .str = texts } },
+        { .tag = PROP_TAG(PtypMultiple | PtypInteger64, 0x8006), .mv = { .count = 3, .i64 = numbers } },
+        P_BOOL(PROP_TAG(PtypBoolean, 0x8007), below(2)),
+    };
+    struct PropertyName names[7];
+    for (uint32_t i = 0; i < COUNTOF(names); i++)
+        names[i] = (struct PropertyName){ .Kind = 0, .GUID = set_guid, .LID = 0x9000 + i };
+    const struct rop_done ids = RUN(f, GetPropertyIdsFromNames, f->logon, .Flags = 2,
+                                    .PropertyNameCount = COUNTOF(names), .PropertyNames = names);
+    const uint16_t *id = ((const struct RopGetPropertyIdsFromNamesResponse *)ids.response)->PropertyIds;
+    for (size_t i = 0; i < COUNTOF(props); i++) {
+        struct prop p = props[i];
+        if (PROP_ID(p.tag) >= 0x8000)
+            p.tag = PROP_TAG(PROP_TYPE(p.tag), id[PROP_ID(p.tag) - 0x8001]);
+        if (below(4))
+            rop_set(f, m, p);
+    }
+    set_long(f, m, PidTagBody, utf16_of_utf8(f->arena, some_text(f)));
+    if (below(2))
+        set_long(f, m, PidTagHtml, some_bytes(f));
+    for (unsigned n = below(3); n; n--) {
+        const uint32_t a = RUN(f, CreateAttachment, m).handle;
+        if (depth && below(2)) {
+            const uint32_t inside = RUN(f, OpenEmbeddedMessage, a, .CodePageId = 0x0FFF, .OpenModeFlags = 2).handle;
+            fill_at_random(f, inside, depth - 1);
+            CODE(RUN(f, SaveChangesMessage, inside, .SaveFlags = 2), ecNone);
+        } else {
+            set_long(f, a, PidTagAttachDataBinary, some_bytes(f));
+        }
+        rop_set(f, a, P_STR(PidTagAttachLongFilename, "file"));
+        CODE(RUN(f, SaveChangesAttachment, a), ecNone);
+        RUN(f, Release, a);
+    }
+}
+
+/* What a copy has of its own. */
+static bool is_own(uint32_t tag)
+{
+    static const uint32_t own[] = { PidTagLastModificationTime, PidTagCreationTime, PidTagMid,
+                                    PidTagMessageSize,          PidTagAttachSize,   PidTagSearchKey,
+                                    PidTagLocalCommitTime };
+    for (size_t i = 0; i < COUNTOF(own); i++)
+        if (PROP_ID(own[i]) == PROP_ID(tag))
+            return true;
+    return false;
+}
+
+/* The properties from `from` on, up to the next marker or MetaTagFXDelProp; a copy may have them in another order. */
+static uint32_t list_end(const struct fx_stream *s, uint32_t from)
+{
+    while (from < s->count && !s->elements[from].marker && s->elements[from].tag != MetaTagFXDelProp)
+        from++;
+    return from;
+}
+
+static void same_list(const struct fx_element *a, uint32_t a_count, const struct fx_element *b, uint32_t b_count)
+{
+    unsigned wanted = 0, there = 0;
+    for (uint32_t i = 0; i < b_count; i++)
+        there += !is_own(b[i].tag);
+    for (uint32_t i = 0; i < a_count; i++) {
+        uint32_t k = 0;
+        while (k < b_count && b[k].tag != a[i].tag)
+            k++;
+        if (is_own(a[i].tag))
+            continue;
+        if (k == b_count || !prop_equal(&a[i].prop, &b[k].prop))
+            fail_msg("%08x is not the same", a[i].tag);
+        wanted++;
+    }
+    assert_int_equal(wanted, there);
+}
+
+static void same_stream(const struct fx_stream *a, const struct fx_stream *b)
+{
+    uint32_t i = 0, k = 0;
+    while (i < a->count && k < b->count) {
+        const uint32_t a_end = list_end(a, i), b_end = list_end(b, k);
+        same_list(a->elements + i, a_end - i, b->elements + k, b_end - k);
+        assert_int_equal(a_end < a->count ? a->elements[a_end].tag : 0, b_end < b->count ? b->elements[b_end].tag : 0);
+        i = a_end + 1;
+        k = b_end + 1;
+    }
+    assert_true(i >= a->count && k >= b->count);
+}
+
+static struct fx_stream source_of(struct rop_fixture *f, uint64_t fid, uint64_t mid, uint8_t options, uint16_t size)
+{
+    const uint32_t m = rop_open_message(f, fid, mid, 0);
+    const struct rop_done done = RUN(f, FastTransferSourceCopyTo, m, .SendOptions = options);
+    CODE(done, ecNone);
+    const struct fx_stream s = fx_fetch(f, done.handle, size);
+    RUN(f, Release, m);
+    return s;
+}
+
+static uint64_t only_message(struct rop_fixture *f, uint64_t fid)
+{
+    static const uint32_t columns[] = { PidTagMid };
+    const uint32_t table = RUN(f, GetContentsTable, rop_folder(f, fid)).handle;
+    RUN(f, SetColumns, table, .PropertyTagCount = 1, .PropertyTags = columns);
+    const struct rop_done done = RUN_ROWS(f, QueryRows, table, columns, .ForwardRead = true, .RowCount = 2);
+    const struct RopQueryRowsResponse *rows = done.response;
+    assert_int_equal(rows->RowCount, 1);
+    return rows->RowData[0].values[0].u64;
+}
+
+static void what_went_out_comes_in_the_same(void **state)
+{
+    static const uint8_t options[] = { FX_UNICODE, FX_FORCE_UNICODE, FX_FOR_UPLOAD };
+    static const uint16_t sizes[] = { 500, 4000, 0x7000 };
+    struct rop_fixture *f = *state;
+    const char *said = getenv("OXCART_SEED");
+    const unsigned seed = said ? (unsigned)atoi(said) : (unsigned)clock_ms();
+    print_message("# seed %u\n", seed);
+    srandom(seed);
+    for (unsigned round = 0; round < 25; round++) {
+        const uint32_t m = new_message(f);
+        fill_at_random(f, m, 2);
+        const uint64_t mid = rop_save(f, m);
+        const uint32_t from = rop_folder(f, DRAFTS), to = rop_folder(f, INBOX);
+        const uint8_t option = options[below(COUNTOF(options))];
+        const uint16_t size = sizes[below(COUNTOF(sizes))];
+        const struct rop_done list = RUN(f, FastTransferSourceCopyMessages, from, .MessageIdCount = 1,
+                                         .MessageIds = &mid, .SendOptions = option);
+        CODE(list, ecNone);
+        const struct fx_stream out = fx_fetch(f, list.handle, size);
+        const uint32_t upload = configure(f, to, COPY_MESSAGES);
+        put_all(f, upload, out.bytes, 1 + below(20000)); /* R2391, R2393 */
+        RUN(f, Release, upload);
+        const uint64_t copy = only_message(f, INBOX);
+        const struct fx_stream a = source_of(f, DRAFTS, mid, FX_UNICODE, 4000),
+                               b = source_of(f, INBOX, copy, FX_UNICODE, 4000);
+        same_stream(&a, &b);
+        CODE(RUN(f, HardDeleteMessages, to, .MessageIdCount = 1, .MessageIds = &copy), ecNone);
+        RUN(f, Release, m);
+    }
+}
+
 static void who_may_only_read_uploads_nothing(void **state)
 {
     struct rop_fixture *f = *state;
@@ -542,6 +734,7 @@ int main(void)
         ROP_TEST(sizes_that_lie_are_refused),
         ROP_TEST(a_broken_message_does_not_spoil_the_list),
         ROP_TEST(a_large_attachment_needs_no_memory),
+        ROP_TEST(what_went_out_comes_in_the_same),
         ROP_TEST(who_may_only_read_uploads_nothing),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
