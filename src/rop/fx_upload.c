@@ -16,8 +16,10 @@ enum { COPY_TO = 1, COPY_PROPERTIES = 2, COPY_MESSAGES = 3, COPY_FOLDER = 4, COP
 enum { TRANSFER_ERROR = 0, TRANSFER_PARTIAL = 1, TRANSFER_DONE = 3 };
 /* Embedded messages are saved from the inside, and no deeper than a save can go; folders lie no deeper than tables show. */
 enum { EMBEDDED_MAX = 32, FRAMES_MAX = 256 };
-/* Values that are kept in memory until their object can be made or ends. */
+/* Values that are kept in memory until their object can be made or ends; with what the reader may collect of an element,
+ * and as much again while that grows, what an upload may hold. */
 #define PENDING_MAX 0x100000u
+#define UPLOAD_MEMORY (PENDING_MAX + 2 * FX_ELEMENT_MAX)
 
 /* Where the stream is.  Bits, so that a row of the grammar can name several. */
 enum place {
@@ -50,6 +52,7 @@ struct frame {
 
 struct fx_upload {
     struct fx_in *in;
+    struct charge *held;
     struct store *store;
     unsigned codepage;
     struct frame *top;
@@ -477,6 +480,8 @@ enum ec rop_FastTransferDestinationConfigure(struct rop_call *call,
     if (ec)
         return ec;
     struct fx_upload *u = o->upload = talloc_zero(o, struct fx_upload);
+    if (!store_hold(&u->held, u, session_budget(call->session), UPLOAD_MEMORY))
+        return ecNotEnoughMemory;
     u->store = call->store;
     u->codepage = call->codepage;
     u->in = fx_in_new(u, &taker, u, u->codepage);

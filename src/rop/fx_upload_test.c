@@ -517,6 +517,18 @@ static void a_large_attachment_needs_no_memory(void **state)
     assert_int_equal(((const struct RopOpenStreamResponse *)s.response)->StreamSize, size);
 }
 
+static void uploads_share_what_a_session_may_hold(void **state)
+{
+    struct rop_fixture *f = *state;
+    sessions_limit_memory(f->sessions, 12 * 1024 * 1024);
+    struct rop_fixture *second = rop_second_session(f);
+    const uint32_t folder = rop_folder(second, INBOX), first = configure(second, folder, COPY_MESSAGES);
+    configure(second, folder, COPY_MESSAGES);
+    CODE(RUN(second, FastTransferDestinationConfigure, folder, .SourceOperation = COPY_MESSAGES), ecNotEnoughMemory);
+    RUN(second, Release, first);
+    configure(second, folder, COPY_MESSAGES);
+}
+
 /* ---- there and back: what a source gives and a destination takes is the same again ---- */
 
 static unsigned below(unsigned n)
@@ -734,6 +746,7 @@ int main(void)
         ROP_TEST(sizes_that_lie_are_refused),
         ROP_TEST(a_broken_message_does_not_spoil_the_list),
         ROP_TEST(a_large_attachment_needs_no_memory),
+        ROP_TEST(uploads_share_what_a_session_may_hold),
         ROP_TEST(what_went_out_comes_in_the_same),
         ROP_TEST(who_may_only_read_uploads_nothing),
     };

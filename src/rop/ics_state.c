@@ -4,8 +4,8 @@
 
 #include "rop/handlers.h"
 
-/* A state of so many bytes has a range for each of some million messages. */
-#define STATE_MAX (16u * 1024 * 1024)
+/* A state of so many bytes has a range for each of some hundred thousand messages. */
+#define STATE_MAX (4u * 1024 * 1024)
 
 struct ics_state *ics_state_new(TALLOC_CTX *owner, bool contents)
 {
@@ -69,6 +69,22 @@ static struct idset **set_of(struct ics_state *state, uint32_t tag)
     }
 }
 
+static size_t size_of_set(const struct idset *set)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < set->count; i++)
+        size += set->replicas[i].set.room * sizeof *set->replicas[i].set.ranges;
+    return size;
+}
+
+/* What has come of a stream grows by doubling; the sets stay as they are, or become smaller. */
+static bool hold(struct rop_call *call, struct ics_state *state, size_t stream)
+{
+    const size_t sets =
+        size_of_set(state->given) + size_of_set(state->seen) + size_of_set(state->seen_fai) + size_of_set(state->read);
+    return store_hold(&state->held, state, session_budget(call->session), sets + stream);
+}
+
 /* [MS-OXCFXICS] 3.2.5.9.2.1 */
 enum ec rop_SynchronizationUploadStateStreamBegin(struct rop_call *call,
                                                   const struct RopSynchronizationUploadStateStreamBeginRequest *request,
@@ -103,6 +119,8 @@ rop_SynchronizationUploadStateStreamContinue(struct rop_call *call,
         return ecInvalidParam;
     if (request->StreamData.size > STATE_MAX - state->stream.size)
         return ecTooBig;
+    if (!hold(call, state, 2 * (state->stream.size + request->StreamData.size)))
+        return ecNotEnoughMemory;
     buf_add(&state->stream, request->StreamData.data, request->StreamData.size);
     return ecNone;
 }
@@ -119,7 +137,11 @@ enum ec rop_SynchronizationUploadStateStreamEnd(struct rop_call *call,
         return ecNotSupported;
     if (!state->uploading)
         return ecInvalidParam;
-    const enum ec ec = idset_of_bytes(&set, state, IDSET_REPLGUID, buf_blob(&state->stream));
+    enum ec ec = idset_of_bytes(&set, state, IDSET_REPLGUID, buf_blob(&state->stream));
+    if (!ec && !hold(call, state, size_of_set(set))) {
+        talloc_free(set);
+        ec = ecNotEnoughMemory;
+    }
     if (!ec) {
         struct idset **old = set_of(state, state->uploading);
         talloc_free(*old);

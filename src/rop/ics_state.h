@@ -12,6 +12,7 @@ struct ics_state {
     struct idset *given, *seen, *seen_fai, *read; /* IDSET_REPLGUID, never NULL */
     uint32_t uploading;                           /* the property that comes in pieces; 0: none */
     struct buf stream;                            /* what has come of it */
+    struct charge *held;                          /* for that, and for the sets */
 };
 struct ics_state *ics_state_new(TALLOC_CTX *owner, bool contents);
 struct ics_state *ics_state_copy(TALLOC_CTX *owner, const struct ics_state *);

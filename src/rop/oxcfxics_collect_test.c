@@ -309,6 +309,28 @@ static void unused_ids_are_remembered(void **state)
     CODE(import(f, c, 0, new_key(&ids), NOW, change, list_of(&ids, change)), ecNone);
 }
 
+/* What a client says of itself is its own, but it is kept here. */
+static void states_share_what_a_session_may_hold(void **state)
+{
+    struct rop_fixture *f = *state;
+    static const uint8_t noise[0x7000];
+    sessions_limit_memory(f->sessions, 200000);
+    struct rop_fixture *second = rop_second_session(f);
+    const uint32_t c = collector(second, DRAFTS, true);
+    CODE(RUN(second, SynchronizationUploadStateStreamBegin, c, .StateProperty = MetaTagCnsetSeen,
+             .TransferBufferSize = 0x100000),
+         ecNone);
+    uint32_t code = 0;
+    for (unsigned i = 0; i < 10 && !code; i++)
+        code = RUN(second, SynchronizationUploadStateStreamContinue, c, .StreamDataSize = sizeof noise,
+                   .StreamData = BLOB_OF(noise, sizeof noise))
+                   .code;
+    assert_int_equal(code, (uint32_t)ecNotEnoughMemory);
+    CODE(RUN(second, SynchronizationUploadStateStreamEnd, c), ecRpcFormat); /* zeros are no set */
+    CODE(RUN(second, SynchronizationUploadStateStreamBegin, c, .StateProperty = MetaTagCnsetSeen), ecNone);
+    CODE(RUN(second, SynchronizationUploadStateStreamEnd, c), ecNone); /* and the collector goes on */
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -320,6 +342,7 @@ int main(void)
         ROP_TEST(messages_are_moved_marked_and_deleted),
         ROP_TEST(ids_are_given_out_once),
         ROP_TEST(unused_ids_are_remembered),
+        ROP_TEST(states_share_what_a_session_may_hold),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("collectors", tests, NULL, NULL);

@@ -74,3 +74,15 @@ void charge_blob(struct store_budget *b, struct blob copy)
     if (copy.data)
         charge_new((void *)copy.data, b, copy.size);
 }
+
+bool store_hold(struct charge **held, TALLOC_CTX *owner, struct store_budget *b, size_t size)
+{
+    const size_t before = *held ? (*held)->size : 0;
+    if (size > before && !budget_has(b, size - before))
+        return false;
+    if (*held)
+        charge_set(*held, size);
+    else
+        *held = charge_new(owner, b, size);
+    return true;
+}

@@ -40,7 +40,6 @@ struct store {
 };
 
 /* ---- memory of a client's objects (budget.c).  A charge counts until it is freed; no budget: always room. ---- */
-struct charge;
 bool budget_has(const struct store_budget *, size_t more);
 struct charge *charge_new(TALLOC_CTX *owner, struct store_budget *, size_t size);
 void charge_set(struct charge *, size_t size);

@@ -155,6 +155,10 @@ struct store_budget *store_budget_new(size_t limit);
 void store_budget_put(struct store_budget *); /* objects that are charged to it may outlive this */
 /* Until the store is unlocked, what is opened is charged to it. */
 void store_charge_to(struct store *, struct store_budget *);
+/* What the rooms above hold for a client: *held (at first NULL) is `size` bytes from now on, until `owner` goes.  false:
+ * there is no room for so many more, and nothing has changed. */
+struct charge;
+bool store_hold(struct charge **held, TALLOC_CTX *owner, struct store_budget *, size_t size);
 
 /* ---- messages ---- */
 enum { MESSAGE_READONLY = 0, MESSAGE_READWRITE = 1, MESSAGE_BEST = 3, MESSAGE_SOFT_DELETED = 4 };
