@@ -719,6 +719,59 @@ static void what_went_out_comes_in_the_same(void **state)
     }
 }
 
+/* Bytes of good streams changed, left out, doubled and swapped: some error or none, and the session goes on. */
+static struct blob spoiled(struct rop_fixture *f, struct blob good)
+{
+    struct buf bytes;
+    buf_init(&bytes, f->arena);
+    buf_add(&bytes, good.data, good.size);
+    for (unsigned n = 1 + below(4); n; n--) {
+        const size_t at = below((unsigned)bytes.size - 8), size = 1 + below(8);
+        switch (below(3)) {
+        case 0: bytes.data[at] = (uint8_t)random(); break;
+        case 1: memmove(bytes.data + at, bytes.data + at + size, bytes.size - at - size); break;
+        default: memmove(bytes.data + at + size, bytes.data + at, bytes.size - at - size);
+        }
+    }
+    return buf_blob(&bytes);
+}
+
+static void a_spoiled_stream_spoils_nothing_else(void **state)
+{
+    struct rop_fixture *f = *state;
+    const char *said = getenv("OXCART_SEED");
+    const unsigned seed = said ? (unsigned)atoi(said) : (unsigned)clock_ms();
+    print_message("# seed %u\n", seed);
+    srandom(seed);
+    struct fx_out *folder = stream(f, FX_UNICODE);
+    fx_put_marker(folder, FX_StartTopFld);
+    put(folder, P_STR(PidTagDisplayName, "Projects"));
+    put_message(folder, FX_StartMessage, "top", 10);
+    put_subfolder(folder, "below", 2);
+    fx_put_marker(folder, FX_EndFolder);
+    struct fx_out *content = stream(f, FX_UNICODE);
+    put_content(content, "content", 20000);
+    const uint64_t mid = rop_message(f, INBOX, "still here");
+    TALLOC_CTX *kept = f->arena;
+    for (unsigned i = 0; i < 200; i++) {
+        f->arena = talloc_new(kept);
+        const bool is_content = i % 2;
+        const uint32_t object = is_content ? new_message(f) : rop_folder(f, DRAFTS);
+        const uint32_t upload = configure(f, object, is_content ? COPY_TO : COPY_FOLDER);
+        const struct blob bytes = spoiled(f, bytes_of(is_content ? content : folder));
+        const struct rop_done done = RUN(f, FastTransferDestinationPutBuffer, upload,
+                                         .TransferDataSize = (uint16_t)bytes.size, .TransferData = bytes);
+        if (is_content && !done.code)
+            RUN(f, SaveChangesMessage, object, .SaveFlags = 2);
+        RUN(f, Release, upload);
+        RUN(f, Release, object);
+        talloc_free(f->arena);
+    }
+    f->arena = kept;
+    assert_string_equal(rop_get(f, rop_open_message(f, INBOX, mid, 0), PidTagSubject).str, "still here");
+    assert_int_equal(row_count(f, INBOX, 0), 1);
+}
+
 static void who_may_only_read_uploads_nothing(void **state)
 {
     struct rop_fixture *f = *state;
@@ -748,6 +801,7 @@ int main(void)
         ROP_TEST(a_large_attachment_needs_no_memory),
         ROP_TEST(uploads_share_what_a_session_may_hold),
         ROP_TEST(what_went_out_comes_in_the_same),
+        ROP_TEST(a_spoiled_stream_spoils_nothing_else),
         ROP_TEST(who_may_only_read_uploads_nothing),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
