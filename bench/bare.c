@@ -7,11 +7,11 @@
 
 struct bare {
     sqlite3 *db, *mailbox;
-    sqlite3_stmt *begin, *insert, *commit, *page;
+    sqlite3_stmt *begin, *insert, *commit, *page, *messages;
     const char *path;
     size_t size;
     uint8_t *row;
-    int64_t commits, checked;
+    int64_t commits, checked, last_cn;
 };
 
 static void need(int code, sqlite3 *db, const char *what)
@@ -26,6 +26,7 @@ static int bare_close(struct bare *b)
     sqlite3_finalize(b->insert);
     sqlite3_finalize(b->commit);
     sqlite3_finalize(b->page);
+    sqlite3_finalize(b->messages);
     sqlite3_close(b->db);
     sqlite3_close(b->mailbox);
     unlink(b->path);
@@ -59,6 +60,10 @@ static void open_mailbox(struct bare *b, const char *file)
                        "  has_attach, importance, size FROM message WHERE mb = 1 AND fid = $1 AND associated = 0"
                        "  AND deleted IS NULL ORDER BY delivery_time DESC, mid DESC LIMIT 50");
     need(sqlite3_bind_int64(b->page, 1, number(b->mailbox, "SELECT fid FROM folder ORDER BY total DESC LIMIT 1")),
+         b->mailbox, file);
+    b->messages = prepared(b->mailbox, "SELECT cn, * FROM message WHERE mb = 1 AND fid = $1 AND associated = 0"
+                                       "  AND cn > $2 ORDER BY cn LIMIT 100");
+    need(sqlite3_bind_int64(b->messages, 1, number(b->mailbox, "SELECT fid FROM folder ORDER BY total DESC LIMIT 1")),
          b->mailbox, file);
 }
 
@@ -122,4 +127,21 @@ unsigned bare_page(void *bare)
     if (rows != 50)
         give_up("%s: a page of %d rows", b->path, rows);
     return 1;
+}
+
+unsigned bare_messages(void *bare)
+{
+    struct bare *b = bare;
+    unsigned rows = 0;
+    need(sqlite3_bind_int64(b->messages, 2, b->last_cn), b->mailbox, b->path);
+    for (; sqlite3_step(b->messages) == SQLITE_ROW; rows++) {
+        b->last_cn = sqlite3_column_int64(b->messages, 0);
+        for (int i = 1, n = sqlite3_column_count(b->messages); i < n; i++) {
+            const uint8_t *bytes = sqlite3_column_blob(b->messages, i);
+            b->checked += bytes ? *bytes + sqlite3_column_bytes(b->messages, i) : 0;
+        }
+    }
+    need(sqlite3_reset(b->messages), b->mailbox, b->path);
+    b->last_cn = rows ? b->last_cn : 0;
+    return rows;
 }

@@ -13,6 +13,7 @@ const char *bare_commits(const struct bare *); /* "SQLite commits of 2,802 bytes
 /* Steps of take_turns(). */
 unsigned bare_commit(void *bare); /* one row */
 unsigned bare_page(void *bare);   /* 50 rows, newest first, with the columns that a list shows */
+unsigned bare_messages(void *bare); /* 100 rows, all of their columns, one after the other by change number */
 
 /* What they usually do on the machines that the wanted rates were set for: two cores, 2026. */
 #define USUAL_PAGES 16000

@@ -42,13 +42,19 @@ static void unwind(struct fx_download *d, enum ec ec)
     frame->failed = ec;
 }
 
+/* All that one buffer needs is read as one state. */
 static void make(struct fx_download *d, size_t bytes)
 {
+    if (!d->top || d->failed || fx_left(&d->out) >= bytes)
+        return;
+    struct store_batch *reads = store_batch_read(d, d->store);
     while (d->top && !d->failed && fx_left(&d->out) < bytes) {
         const enum ec ec = d->top->step(d, d->top);
         if (ec)
             unwind(d, ec);
     }
+    const enum ec ec = store_batch_end(reads, ecNone);
+    d->failed = d->failed ? d->failed : ec;
 }
 
 /* ---- errors ---- */

@@ -25,6 +25,7 @@ static struct attached *attached_add(struct store_message *m, uint32_t at, uint3
 
 enum ec attached_read(struct store_message *m)
 {
+    m->attached_read |= !m->row.attach_next; /* it never had any */
     if (m->attached_read)
         return ecNone;
     struct store_tx tx = store_read(m->st);

@@ -17,7 +17,7 @@ enum kind { READ, WRITE, SAVEPOINT };
 
 static struct store_tx begin(struct store *st, enum kind kind)
 {
-    struct store_tx tx = { .st = st, .now = filetime_now() };
+    struct store_tx tx = { .st = st, .now = filetime_now(), .writes = kind != READ };
     tx.sql.ec = store_connect(st);
     if (tx.sql.ec)
         return tx;
@@ -43,11 +43,21 @@ struct store_batch {
     struct store_tx tx;
 };
 
-struct store_batch *store_batch_begin(TALLOC_CTX *arena, struct store *st)
+static struct store_batch *batch_of(TALLOC_CTX *arena, struct store *st, enum kind kind)
 {
     struct store_batch *batch = talloc(arena, struct store_batch);
-    batch->tx = begin(st, SAVEPOINT);
+    batch->tx = begin(st, kind);
     return batch;
+}
+
+struct store_batch *store_batch_begin(TALLOC_CTX *arena, struct store *st)
+{
+    return batch_of(arena, st, SAVEPOINT);
+}
+
+struct store_batch *store_batch_read(TALLOC_CTX *arena, struct store *st)
+{
+    return batch_of(arena, st, READ);
 }
 
 enum ec store_batch_end(struct store_batch *batch, enum ec so_far)
@@ -121,6 +131,8 @@ enum ec store_end(struct store_tx *tx)
         pending->count = MIN(pending->count, tx->changes_before);
     if (ec && !pending->following)
         TALLOC_FREE(tx->st->searches); /* what it has read may have been rolled back */
+    if (ec && tx->writes)
+        memset(tx->st->blocks, 0, sizeof tx->st->blocks); /* nor were their ids given out */
     if (tx->outermost)
         announce(tx->st);
     return ec;

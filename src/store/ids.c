@@ -230,6 +230,30 @@ uint64_t take_counters(struct store_tx *tx, uint32_t count)
     return next ? (uint64_t)next - count : 0;
 }
 
+enum { BLOCK_LEAST = 64, BLOCK_MOST = 8192 };
+
+/* [MS-OXCFXICS] 3.1.5.5: messages of one folder have ids in a row, so that a set of them is a few ranges, whatever
+ * arrives elsewhere meanwhile.  A folder has a block of them in memory, and a larger one each time; what is left when
+ * that goes is never used. */
+uint64_t take_message_id(struct store_tx *tx, uint64_t fid)
+{
+    struct id_block *blocks = tx->st->blocks;
+    size_t at = 0;
+    while (at + 1 < COUNTOF(tx->st->blocks) && blocks[at].fid != fid)
+        at++;
+    struct id_block block = blocks[at].fid == fid ? blocks[at] : (struct id_block){ .fid = fid };
+    if (block.next == block.end) {
+        block.size = MIN(MAX(2 * block.size, (uint64_t)BLOCK_LEAST), (uint64_t)BLOCK_MOST);
+        block.next = take_counters(tx, (uint32_t)block.size);
+        block.end = block.next ? block.next + block.size : 0;
+    }
+    memmove(blocks + 1, blocks, at * sizeof *blocks);
+    const uint64_t id = block.next;
+    block.next += id != 0;
+    blocks[0] = block;
+    return id;
+}
+
 /* ---- ids that clients give to what they make: [MS-OXCFXICS] 3.2.5.9.4.7, 3.2.5.9.4.8 ---- */
 
 static const char reserve_sql[] = "INSERT INTO reserved(mb, low, high) VALUES ($1, $2, $3)";

@@ -19,6 +19,9 @@ struct store {
     struct store_budget *budget;                 /* what is opened now is charged to it; NULL: to none (budget.c) */
     struct pending *pending;                     /* changes of the transaction under way (change.c) */
     struct named_cache *named;                   /* named.c */
+    struct id_block { /* ids.c; none of another connection, or of a transaction that failed */
+        uint64_t fid, next, end, size;
+    } blocks[16];                                /* that used last comes first */
     struct searches *searches;                   /* search.c; NULL: not read yet */
     struct {                                     /* table_event.c */
         const struct store_change *announced;    /* those that the watcher is hearing just now */
@@ -51,12 +54,13 @@ struct store_tx {
     struct store *st;
     uint32_t changes_before;
     uint64_t now;                                /* one time for all that a transaction writes */
-    bool outermost;
+    bool outermost, writes;
 };
 struct store_tx store_begin(struct store *);
 struct store_tx store_read(struct store *);
 enum ec store_end(struct store_tx *);
 uint64_t take_counters(struct store_tx *, uint32_t count);     /* the first of `count` new ones in a row */
+uint64_t take_message_id(struct store_tx *, uint64_t fid);     /* beside those of the folder's other messages */
 void change_add(struct store_tx *, const struct store_change *);      /* copies; announced if the commit succeeds */
 /* Around an announcement: what the tables need to follow it. */
 void changes_begin(struct store *, const struct store_change *, size_t count);

@@ -104,7 +104,7 @@ static bool move_one(struct move *move, uint64_t mid, uint64_t *new_mid)
         *new_mid = mid;
         return true;
     }
-    const uint64_t first = take_counters(&move->tx, 2), cn = first + 1;
+    const uint64_t first = take_message_id(&move->tx, move->to), cn = take_counters(&move->tx, 1);
     *new_mid = new_mid_of(move, first);
     if (move->copy)
         message_copy_rows(&move->tx, brief.id, (int64_t)first, *new_mid, move->to, cn);

@@ -260,17 +260,16 @@ static void settle(struct store_tx *tx, struct store_message *m)
 /* A client may have used an id from the mailbox's own reserve for an item that it made ([MS-OXCFXICS] 3.2.5.9.4.7). */
 static void number(struct save *save, const struct store_message *m)
 {
-    const uint64_t first = take_counters(save->tx, m->is_new ? 2 : 1);
+    save->cn = save->row.cn = take_counters(save->tx, 1);
     if (m->is_new) {
         const uint64_t reserved = counter_of_gid(m->st, save->row.source_key);
-        save->row.id = (int64_t)first;
-        save->row.mid = reserved && reserved < first ? reserved : first;
+        save->row.id = (int64_t)take_message_id(save->tx, save->row.fid);
+        save->row.mid = reserved && reserved < save->cn ? reserved : (uint64_t)save->row.id;
         if (save->row.mid == reserved)
             save->row.source_key = BLOB_OF(NULL, 0);
     } else if (!m->import) {
         save->row.change_key = BLOB_OF(NULL, 0); /* of the last change that was made elsewhere */
     }
-    save->cn = save->row.cn = first + m->is_new;
 }
 
 static void write_all(struct save *save, struct store_message *m)

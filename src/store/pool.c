@@ -132,6 +132,7 @@ enum ec store_connect(struct store *st)
         return ec;
     }
     sql_take_turns(st->db, st->mb);
+    memset(st->blocks, 0, sizeof st->blocks);
     if (st->in_pool.pool)
         atomic_fetch_add(&st->in_pool.pool->connected, 1);
     if (first && st->in_pool.pool)

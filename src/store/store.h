@@ -383,6 +383,7 @@ bool store_message_matches(struct store_message *, const struct restriction *);
 /* Several calls as one transaction, announced together.  One inside another is taken back by itself when it fails. */
 struct store_batch;
 struct store_batch *store_batch_begin(TALLOC_CTX *arena, struct store *);
+struct store_batch *store_batch_read(TALLOC_CTX *arena, struct store *); /* calls that only read, of one state */
 enum ec store_batch_end(struct store_batch *, enum ec so_far); /* not ecNone: nothing of it has happened */
 
 /* ---- receive folders: [MS-OXCSTOR] 3.2.5.2 to 3.2.5.4 ---- */

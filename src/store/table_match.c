@@ -45,6 +45,7 @@ static bool any_attachment(TALLOC_CTX *arena, const struct table_row *row, const
 {
     struct store_message *message = message_make(arena, row->table->st);
     message->row.id = row->message.id;
+    message->row.attach_next = row->message.attach_next;
     return attachments_match(arena, message, r, row->table->lcid);
 }
 

@@ -129,13 +129,32 @@ void globset_settle(struct globset *set)
     set->count = kept;
 }
 
+/* Ranges that come in order. */
+static void append(struct globset *set, struct globcnt_range r)
+{
+    struct globcnt_range *last = set->count ? &set->ranges[set->count - 1] : NULL;
+    if (last && r.low <= last->high + 1) {
+        last->high = MAX(last->high, r.high);
+        return;
+    }
+    make_room(set, set->count + 1);
+    set->ranges[set->count++] = r;
+}
+
 void globset_union(struct globset *set, const struct globset *other)
 {
-    const uint32_t before = set->count;
+    struct globset both;
+    uint32_t i = 0, o = 0;
     if (!other->count)
         return;
-    replace(set, before, before, other->ranges, other->count);
-    globset_settle(set);
+    globset_init(&both, set->owner);
+    make_room(&both, set->count + other->count);
+    while (i < set->count || o < other->count) {
+        const bool own = o == other->count || (i < set->count && set->ranges[i].low < other->ranges[o].low);
+        append(&both, own ? set->ranges[i++] : other->ranges[o++]);
+    }
+    talloc_free(set->ranges);
+    *set = both;
 }
 
 /* One walk through both. */
@@ -152,13 +171,13 @@ void globset_subtract(struct globset *set, const struct globset *other)
         for (uint32_t at = o; !gone && at < other->count && other->ranges[at].low <= r.high; at++) {
             const struct globcnt_range cut = other->ranges[at];
             if (r.low < cut.low)
-                globset_add(&rest, r.low, cut.low - 1);
+                append(&rest, (struct globcnt_range){ r.low, cut.low - 1 });
             gone = cut.high >= r.high;
             r.low = cut.high + 1;
             o = gone ? at : at + 1;
         }
         if (!gone)
-            globset_add(&rest, r.low, r.high);
+            append(&rest, r);
     }
     talloc_free(set->ranges);
     *set = rest;
