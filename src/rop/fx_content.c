@@ -112,6 +112,7 @@ struct fx_props {
     const struct fx_filter *filter;
     const uint32_t *without; /* ended by 0 */
     uint32_t *longs, long_count, long_next;
+    bool body; /* one of its forms was among them */
 };
 
 static bool is_among(const uint32_t *tags, uint32_t tag)
@@ -122,11 +123,14 @@ static bool is_among(const uint32_t *tags, uint32_t tag)
     return false;
 }
 
+static const uint32_t bodies[] = { PidTagHtml, PidTagRtfCompressed, PidTagBody, 0 };
+
 static void take_prop(void *arg, uint32_t tag, const struct prop *value)
 {
     struct fx_props *props = arg;
     if (!fx_travels(tag) || is_among(props->without, tag) || !fx_filter_has(props->filter, tag))
         return;
+    props->body |= is_among(bodies, tag);
     if (value) {
         fx_put(props->d, value);
         return;
@@ -141,7 +145,6 @@ struct fx_message {
     struct fx_frame frame;
     struct store_message *m;
     struct fx_scope scope;
-    struct fx_filter filter; /* scope.filter points here, when the bodies changed it */
     struct fx_props props;
     const struct store_recipient *recipients;
     uint32_t recipient_count, recipient_next;
@@ -149,35 +152,6 @@ struct fx_message {
     uint32_t attachment_count, attachment_next;
 };
 enum { MESSAGE_IDENTITY, MESSAGE_PROPS, MESSAGE_LONGS, MESSAGE_RECIPIENTS, MESSAGE_ATTACHMENTS, MESSAGE_END };
-
-static const uint32_t bodies[] = { PidTagBody, PidTagHtml, PidTagRtfCompressed, 0 };
-
-/* A client that leaves out one form of the body means to have another.  If only that one is stored, it gets it, or the
- * message would come without its text. */
-static void keep_a_body(struct fx_message *f)
-{
-    const struct fx_filter *filter = f->scope.filter;
-    bool wanted = false, there = false;
-    if (!filter || filter->include)
-        return;
-    TALLOC_CTX *scratch = talloc_new(f);
-    for (size_t i = 0; bodies[i]; i++) {
-        struct prop p = P_ERR(bodies[i], ecNotFound);
-        store_message_get(scratch, f->m, &bodies[i], 1, 0, &p);
-        const bool stored = PROP_TYPE(p.tag) != PtypErrorCode || p.u32 != (uint32_t)ecNotFound;
-        there |= stored && fx_filter_has(filter, bodies[i]);
-        wanted |= fx_filter_has(filter, bodies[i]);
-    }
-    talloc_free(scratch);
-    if (there || !wanted)
-        return;
-    uint32_t *tags = talloc_array(f, uint32_t, filter->count);
-    f->filter = (struct fx_filter){ .tags = tags };
-    for (uint32_t i = 0; i < filter->count; i++)
-        if (!is_among(bodies, filter->tags[i]))
-            tags[f->filter.count++] = filter->tags[i];
-    f->scope.filter = &f->filter;
-}
 
 /* 2.2.4.3.16: PidTagMid stands first.  R3133: the entry id is the original one's wherever the copy goes. */
 static void put_identity(struct fx_download *d, const struct fx_message *f)
@@ -213,14 +187,28 @@ static void put_asked(struct fx_download *d, const struct fx_message *f)
     talloc_free(scratch);
 }
 
+/* Who leaves out one form of the body, or names one, means to have the text: so it comes in a form that it takes, made of
+ * the one that is stored. */
+static enum ec put_another_body(struct fx_download *d, const struct fx_message *f)
+{
+    for (size_t i = 0; bodies[i]; i++) {
+        const enum ec ec = fx_filter_has(f->scope.filter, bodies[i])
+                               ? put_whole(d, &(struct source){ .message = f->m }, bodies[i])
+                               : ecNotFound;
+        if (ec != ecNotFound)
+            return ec;
+    }
+    return ecNone;
+}
+
 static enum ec put_message_props(struct fx_download *d, struct fx_message *f)
 {
     static const uint32_t said[] = { PidTagLastModificationTime, 0 };
-    keep_a_body(f);
     put_asked(d, f);
     f->props = (struct fx_props){ d, f, f->scope.filter,
                                   f->scope.identity == FX_IN_HEADER || f->scope.identity == FX_MID ? said : NULL };
-    return store_message_each(f->m, VALUE_WHOLE, take_prop, &f->props);
+    const enum ec ec = store_message_each(f->m, VALUE_WHOLE, take_prop, &f->props);
+    return ec || !f->scope.filter || f->props.body ? ec : put_another_body(d, f);
 }
 
 /* 2.2.4.3.23: PidTagRowid stands first. */

@@ -265,18 +265,24 @@ static void the_property_list_leaves_out_or_chooses(void **state)
     }
 }
 
-static void a_client_that_leaves_out_one_form_of_the_body_gets_the_one_there_is(void **state)
+static void a_client_that_leaves_out_one_form_of_the_body_gets_another(void **state)
 {
-    static const uint32_t tags[] = { PidTagBody };
+    static const uint32_t plain[] = { PidTagBody }, all[] = { PidTagBody, PidTagHtml, PidTagRtfCompressed };
     struct rop_fixture *f = *state;
     const struct rop_done made = RUN(f, CreateMessage, f->logon, .CodePageId = 0x0FFF, .FolderId = INBOX);
-    struct fx_client *c = fx_client(f, INBOX, FX_CONTENTS);
+    struct fx_client *c = fx_client(f, INBOX, FX_CONTENTS), *none = fx_client(f, INBOX, FX_CONTENTS);
     rop_set(f, made.handle, P_STR(PidTagBody, "plain"));
     rop_save(f, made.handle);
-    c->tags = tags;
-    c->tag_count = 1;
+    c->tags = plain;
+    c->tag_count = COUNTOF(plain);
     fx_client_sync(c);
-    assert_string_equal(fx_find(&c->got, 0, PidTagBody, NULL)->str, "plain");
+    assert_null(fx_find(&c->got, 0, PidTagBody, NULL));
+    assert_non_null(fx_find(&c->got, 0, PidTagHtml, NULL));
+    none->tags = all;
+    none->tag_count = COUNTOF(all);
+    fx_client_sync(none);
+    for (size_t i = 0; i < COUNTOF(all); i++)
+        assert_null(fx_find(&none->got, 0, all[i], NULL));
 }
 
 static void a_restriction_chooses_and_what_leaves_it_is_told(void **state)
@@ -746,7 +752,7 @@ int main(void)
         ROP_TEST(read_states_come_as_sets_of_ids),
         ROP_TEST(each_kind_of_message_comes_where_its_flag_is_set),
         ROP_TEST(the_property_list_leaves_out_or_chooses),
-        ROP_TEST(a_client_that_leaves_out_one_form_of_the_body_gets_the_one_there_is),
+        ROP_TEST(a_client_that_leaves_out_one_form_of_the_body_gets_another),
         ROP_TEST(a_restriction_chooses_and_what_leaves_it_is_told),
         ROP_TEST(progress_is_told_in_all_and_before_each_message),
         ROP_TEST(by_delivery_time_the_newest_comes_first),

@@ -74,9 +74,9 @@ struct move {
 static const char mid_in_use_sql[] = "SELECT 1 FROM message WHERE mb = $1 AND mid = $2";
 
 /* An id that was never given out is not one that was reserved. */
-static uint64_t new_mid_of(struct move *move, uint64_t first)
+static uint64_t new_mid_of(struct move *move, uint64_t first, uint64_t cn)
 {
-    if (!move->reserved || move->reserved >= first)
+    if (!move->reserved || move->reserved >= cn)
         return first;
     const bool used =
         sql_int_or(&move->tx.sql, 0, mid_in_use_sql, BIND(B_INT(move->tx.st->mb), B_INT((int64_t)move->reserved)));
@@ -105,7 +105,7 @@ static bool move_one(struct move *move, uint64_t mid, uint64_t *new_mid)
         return true;
     }
     const uint64_t first = take_message_id(&move->tx, move->to), cn = take_counters(&move->tx, 1);
-    *new_mid = new_mid_of(move, first);
+    *new_mid = new_mid_of(move, first, cn);
     if (move->copy)
         message_copy_rows(&move->tx, brief.id, (int64_t)first, *new_mid, move->to, cn);
     else

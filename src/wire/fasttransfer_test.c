@@ -205,6 +205,33 @@ static void a_reader_takes_text_without_its_zero(void **state)
     }
 }
 
+/* The beginning of a folder hierarchy that Exchange has sent, from the article "How to parse the FastTransfer Stream" of
+ * the specification's authors: each element is written as it was read. */
+static void a_stream_of_Exchange_is_written_again_byte_by_byte(void **state)
+{
+    const struct blob all = bytes_of(
+        "03001240 0201E165 00000000 0201E065 16000000 52F685EC7D432E4AA960345088 53D90A0000000003F5"
+        "40000830 00D09EA88185D001 0201E265 16000000 52F685EC7D432E4AA96034508853D90A00000000207C"
+        "0201E365 17000000 1652F685EC7D432E4AA96034508853D90A00000000207C 1F000130 0C000000 49004E0042004F0058000000"
+        "14004967 01000000000003F4 03003966 FB030000 40000730 803906A88185D001 0B00F410 0000");
+    struct wire_in in = wire_in(arena, all);
+    unsigned markers = 0;
+    (void)state;
+    in.flavour = WIRE_FX;
+    while (wire_left(&in)) {
+        const uint32_t tag = (uint32_t)wire_get_uint(&in, 4);
+        if (fx_marker_name(tag)) {
+            markers++;
+            fx_put_marker(&out, tag);
+        } else {
+            put(wire_get_value(&in, tag));
+        }
+        assert_false(in.bad);
+    }
+    assert_int_equal(markers, 1);
+    assert_true(blob_equal(fx_take(&out, SIZE_MAX), all));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stream_is_cut_between_atoms_or_inside_a_value_only, arena_new, arena_free),
         cmocka_unit_test_setup_teardown(a_long_value_comes_in_pieces, arena_new, arena_free),
         cmocka_unit_test_setup_teardown(what_is_written_is_read_by_the_same_flavour, arena_new, arena_free),
+        cmocka_unit_test_setup_teardown(a_stream_of_Exchange_is_written_again_byte_by_byte, arena_new, arena_free),
         cmocka_unit_test_setup_teardown(a_reader_takes_text_without_its_zero, arena_new, arena_free),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
