@@ -26,8 +26,8 @@ struct folder_place *folder_subtree(TALLOC_CTX *arena, struct store_tx *tx, uint
 
 static const char folder_soft_delete_sql[] = "UPDATE folder SET deleted = $3 WHERE mb = $1 AND fid = $2";
 static const char *const folder_hard_delete_sql[] = {
-    "UPDATE mailbox SET size = size - COALESCE("
-    "  (SELECT size + associated_size FROM folder WHERE mb = $1 AND fid = $2), 0) WHERE mb = $1",
+    ("UPDATE mailbox SET size = size - COALESCE("
+     "  (SELECT size + associated_size FROM folder WHERE mb = $1 AND fid = $2), 0) WHERE mb = $1"),
     "DELETE FROM value WHERE mb = $1 AND id = $2",
     "DELETE FROM tombstone WHERE mb = $1 AND fid = $2",
     "DELETE FROM rule WHERE mb = $1 AND fid = $2",
