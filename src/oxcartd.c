@@ -38,6 +38,7 @@ struct rooms {
     struct directory *directory;
     struct sessions *sessions;
     struct transport *transport;
+    struct upkeep *upkeep;
     struct mapihttp *mapihttp;
     struct trace *trace;
     struct autodiscover *autodiscover;
@@ -255,6 +256,7 @@ static int open_rooms(struct rooms *r, const struct options *o, TALLOC_CTX *aren
     char *why = "";
     if (open_lower_rooms(r, o, arena) || open_transport(r, o, arena))
         return 1;
+    r->upkeep = upkeep_start(arena, r->sessions, r->org);
     r->trace = trace_new(arena);
     const struct mapihttp_config config = {
         .org = r->org, .sessions = r->sessions, .services = { r, submit, abort_submit, r->trace }
@@ -277,6 +279,7 @@ static void close_rooms(struct rooms *r)
         mapihttp_close(r->mapihttp);
     if (r->transport)
         transport_close(r->transport);
+    upkeep_stop(r->upkeep);
 }
 
 /* ---- the demo ---- */

@@ -193,6 +193,34 @@ static const char *bind_QUOTA(struct binding *b)
     return NULL;
 }
 
+/* .NET's TimeSpan without fractions of a second: DD, HH:MM, HH:MM:SS or DD.HH:MM:SS. */
+static bool timespan_parse(const char *text, int64_t *seconds)
+{
+    unsigned days = 0, hours = 0, minutes = 0, rest = 0;
+    int end = 0;
+    if (!text || text[strspn(text, "0123456789.:")])
+        return false;
+    const char *dot = strchr(text, '.'), *clock = dot ? dot + 1 : strchr(text, ':') ? text : NULL;
+    if ((clock != text && sscanf(text, "%5u%n", &days, &end) != 1) || text[end] != (dot ? '.' : clock ? *text : '\0'))
+        return false;
+    end = 0;
+    if (clock && (sscanf(clock, "%2u:%2u%n:%2u%n", &hours, &minutes, &end, &rest, &end) < 2 || clock[end]))
+        return false;
+    *seconds = ((days * INT64_C(24) + hours) * 60 + minutes) * 60 + rest;
+    return hours < 24 && minutes < 60 && rest < 60;
+}
+
+/* Exchange keeps the seconds in 31 bits. */
+static const char *bind_TIMESPAN(struct binding *b)
+{
+    struct arg_number *arg = b->to;
+    arg->given = true;
+    const bool is_word = b->value.kind == VALUE_TEXT || b->value.kind == VALUE_INT;
+    return is_word && timespan_parse(b->value.text, &arg->value) && arg->value <= INT32_MAX
+               ? NULL
+               : wrong_type(b, "Microsoft.Exchange.Data.EnhancedTimeSpan");
+}
+
 /* Values as a list: one is a list of one, $null an empty one. */
 static struct value_list as_list(TALLOC_CTX *arena, struct value value)
 {

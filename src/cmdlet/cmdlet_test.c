@@ -390,6 +390,28 @@ static void mailbox_databases_are_urls(void **state)
     refused(f, "Get-MailboxDatabase DB04", "couldn't be found");
 }
 
+static void a_mailbox_database_keeps_what_was_deleted_for_a_time(void **state)
+{
+    static const struct {
+        const char *given, *shown;
+    } cases[] = {
+        { "30", "30.00:00:00" }, { "7.12:30:05", "7.12:30:05" },
+        { "06:30", "06:30:00" }, { "'0.00:00:01'", "00:00:01" },
+        { "0", "00:00:00" },     { "24855.03:14:07", "24855.03:14:07" },
+    };
+    static const char *const wrong[] = { "x",  "-1",      "1.24:00:00", "1:60", "24855.03:14:08",
+                                         "1.", "1:2:3:4", "$null",      "''" };
+    struct fixture *f = *state;
+    assert_string_equal(value_of(f, "Get-MailboxDatabase DB01", "DeletedItemRetention"), "14.00:00:00");
+    for (size_t i = 0; i < COUNTOF(cases); i++) {
+        run(f, talloc_asprintf(f, "Set-MailboxDatabase DB01 -DeletedItemRetention %s", cases[i].given));
+        assert_string_equal(value_of(f, "Get-MailboxDatabase DB01", "DeletedItemRetention"), cases[i].shown);
+    }
+    for (size_t i = 0; i < COUNTOF(wrong); i++)
+        refused(f, talloc_asprintf(f, "Set-MailboxDatabase DB01 -DeletedItemRetention %s", wrong[i]),
+                "EnhancedTimeSpan");
+}
+
 static void a_mailbox_that_cannot_be_made_says_which_database_fails_and_why(void **state)
 {
     struct fixture *f = *state;
@@ -556,6 +578,7 @@ int main(void)
         TEST(a_mailbox_goes_for_good_only_when_told_so),
         TEST(accepted_domains_are_added_used_and_removed),
         TEST(mailbox_databases_are_urls),
+        TEST(a_mailbox_database_keeps_what_was_deleted_for_a_time),
         TEST(a_mailbox_that_cannot_be_made_says_which_database_fails_and_why),
         TEST(a_databases_password_is_not_shown),
         TEST(the_mapi_directory_is_set_as_microsofts_page_types_it),

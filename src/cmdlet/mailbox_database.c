@@ -35,6 +35,7 @@ static const char *url_without_password(TALLOC_CTX *arena, const char *url)
     PROPERTY(ProhibitSendQuota, v_size(arena, row->quota.send))                         \
     PROPERTY(ProhibitSendReceiveQuota, v_size(arena, row->quota.receive))               \
     PROPERTY(IsExcludedFromProvisioning, v_bool(row->excluded_from_provisioning))       \
+    PROPERTY(DeletedItemRetention, v_seconds(arena, row->deleted_item_retention))       \
     PROPERTY(Name, v_text(row->name))                                                   \
     PROPERTY(Identity, v_text(row->name))                                               \
     PROPERTY(Id, v_text(row->name))                                                     \
@@ -176,6 +177,10 @@ enum ec cmdlet_Set_MailboxDatabase(struct call *call, const struct Set_MailboxDa
     changed |= set_number(in->IssueWarningQuota, &altered.quota.warning) |
                set_number(in->ProhibitSendQuota, &altered.quota.send) |
                set_number(in->ProhibitSendReceiveQuota, &altered.quota.receive);
+    if (in->DeletedItemRetention.given && in->DeletedItemRetention.value != there->deleted_item_retention) {
+        altered.deleted_item_retention = (uint32_t)in->DeletedItemRetention.value;
+        changed = true;
+    }
     if (!changed) {
         call_unchanged(call, there->name);
         return ecNone;

@@ -13,7 +13,7 @@ struct texts {
 struct arg_text { bool given; const char *value; };         /* NULL: $null */
 struct arg_bool { bool given, value; };
 struct arg_switch { bool given; enum org_switch value; };
-struct arg_number { bool given; int64_t value; };           /* UNLIMITED: -1; AUTH_METHOD: enum org_auth */
+struct arg_number { bool given; int64_t value; };           /* UNLIMITED: -1; TIMESPAN: seconds; AUTH_METHOD: org_auth */
 struct arg_list { bool given, edits; struct texts set, add, remove; };      /* edits: @{Add=...; Remove=...} */
 struct arg_auth { bool given, edits; unsigned set, add, remove; };
 struct arg_filter { bool given; const struct condition *block; const char *property; };

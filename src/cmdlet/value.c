@@ -33,6 +33,12 @@ struct value v_printf(TALLOC_CTX *arena, const char *format, ...)
     return v_text(text);
 }
 
+struct value v_seconds(TALLOC_CTX *arena, uint32_t s)
+{
+    const char *days = s < 86400 ? "" : talloc_asprintf(arena, "%u.", s / 86400);
+    return v_printf(arena, "%s%02u:%02u:%02u", days, s / 3600 % 24, s / 60 % 60, s % 60);
+}
+
 const struct property *object_property(const struct object *object, const char *name)
 {
     for (size_t i = 0; i < object->type->count; i++)

@@ -61,6 +61,7 @@ static inline struct value v_utc(uint64_t t) { return (struct value){ .kind = VA
 struct value v_size(TALLOC_CTX *, int64_t bytes);           /* 1.234 MB (1,293,942 bytes); below 0: Unlimited */
 struct value v_texts(TALLOC_CTX *, const char *const *texts, size_t count);
 struct value v_printf(TALLOC_CTX *, const char *, ...) PRINTF(2, 3);
+struct value v_seconds(TALLOC_CTX *, uint32_t);              /* a TimeSpan: 14.00:00:00 */
 
 /* Without case; VALUE_NULL where there is no such property. */
 const struct property *object_property(const struct object *, const char *name);

@@ -189,7 +189,7 @@ static const char database_insert_sql[] =
     " SELECT COALESCE(MAX(position), 0) + 1, $1, $2, $3, $4, $5, $5, 1, $6, $7, $8 FROM mailbox_database";
 static const char database_update_sql[] =
     "UPDATE mailbox_database SET name = $2, url = $3, excluded_from_provisioning = $4, when_changed = $5, version = $6,"
-    " warning_quota = $7, send_quota = $8, receive_quota = $9 WHERE guid = $1";
+    " warning_quota = $7, send_quota = $8, receive_quota = $9, deleted_item_retention = $10 WHERE guid = $1";
 static const char database_delete_sql[] = "DELETE FROM mailbox_database WHERE guid = $1";
 
 bool org_quota_is_good(const struct org_quota *q)
@@ -243,7 +243,8 @@ enum ec org_database_set(struct org *org, const struct org_database *database)
              BIND(B_GUID(&database->guid), B_TEXT(database->name),
                   B_TEXT(org_url_kept(arena, s->data_dir, database->url)),
                   B_INT(database->excluded_from_provisioning), B_INT(now()), B_INT(next_version(there->version)),
-                  B_INT(database->quota.warning), B_INT(database->quota.send), B_INT(database->quota.receive)));
+                  B_INT(database->quota.warning), B_INT(database->quota.send), B_INT(database->quota.receive),
+                  B_INT(database->deleted_item_retention)));
     ec = change_end(org, &tx);
     talloc_free(arena);
     return ec;

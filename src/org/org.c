@@ -53,6 +53,8 @@ static const struct sql_schema_step schema[] = {
       "  external_ssl BIGINT NOT NULL, internal_auth BIGINT NOT NULL, external_auth BIGINT NOT NULL,"
       "  ssl_offloading BIGINT NOT NULL, when_created BIGINT NOT NULL, when_changed BIGINT NOT NULL,"
       "  version BIGINT NOT NULL);" },
+    { "how long a mailbox database keeps what was deleted",
+      "ALTER TABLE mailbox_database ADD COLUMN deleted_item_retention BIGINT NOT NULL DEFAULT 1209600" },
 };
 
 char *org_lower(TALLOC_CTX *owner, const char *text)

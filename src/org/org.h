@@ -44,6 +44,7 @@ struct org_database {
     const char *url;                        /* sqlite:/absolute/folder (one file a mailbox), or postgresql://... */
     bool excluded_from_provisioning;        /* New-Mailbox without -Database does not choose it */
     struct org_quota quota;                 /* of its mailboxes that have none of their own */
+    uint32_t deleted_item_retention;        /* seconds that what was deleted softly can be got back; 14 days at first */
     uint64_t when_created, when_changed, version;
 };
 

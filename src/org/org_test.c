@@ -183,6 +183,25 @@ static void without_an_organisation_and_without_defaults_the_reason_is_said(void
     assert_non_null(strstr(org_error(), "nowhere"));
 }
 
+static void an_organisation_of_an_older_program_keeps_what_was_deleted_for_14_days(void **state)
+{
+    struct fixture *f = *state;
+    struct sql *db;
+    TALLOC_FREE(f->org);
+    assert_int_equal(sql_open(&db, f, talloc_asprintf(f, "sqlite:%s/org.db", f->dir)), ecNone);
+    assert_int_equal(sql_script(db, "ALTER TABLE mailbox_database DROP COLUMN deleted_item_retention;"
+                                    "UPDATE schema_version SET version = 1 WHERE name = 'org';"),
+                     ecNone);
+    talloc_free(db);
+    assert_int_equal(open_again(f, NULL), ecNone);
+    struct org_database database = settings(f)->databases[0];
+    assert_int_equal(database.deleted_item_retention, 14 * 86400);
+    database.deleted_item_retention = 86400;
+    assert_int_equal(org_database_set(f->org, &database), ecNone);
+    assert_int_equal(open_again(f, NULL), ecNone);
+    assert_int_equal(settings(f)->databases[0].deleted_item_retention, 86400);
+}
+
 static void a_damaged_database_is_refused_with_its_path(void **state)
 {
     struct fixture *f = *state;
@@ -392,6 +411,7 @@ int main(void)
         TEST(names_that_cannot_stand_in_a_url_or_a_DN_are_refused),
         TEST(a_second_start_finds_the_same_organisation),
         TEST(without_an_organisation_and_without_defaults_the_reason_is_said),
+        TEST(an_organisation_of_an_older_program_keeps_what_was_deleted_for_14_days),
         TEST(a_damaged_database_is_refused_with_its_path),
         TEST(an_older_picture_stays_as_it_was),
         TEST(the_internal_url_follows_the_listener_until_somebody_sets_it),

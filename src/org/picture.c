@@ -64,7 +64,7 @@ static void load_domains(struct org_settings *s, struct sql_tx *tx)
 
 static const char databases_sql[] =
     "SELECT guid, name, url, excluded_from_provisioning, when_created, when_changed, version, warning_quota,"
-    "       send_quota, receive_quota"
+    "       send_quota, receive_quota, deleted_item_retention"
     "  FROM mailbox_database ORDER BY position";
 
 static void load_databases(struct org_settings *s, struct sql_tx *tx)
@@ -82,6 +82,7 @@ static void load_databases(struct org_settings *s, struct sql_tx *tx)
             .when_changed = (uint64_t)sql_col_int(&rows, 5),
             .version = (uint64_t)sql_col_int(&rows, 6),
             .quota = { sql_col_int(&rows, 7), sql_col_int(&rows, 8), sql_col_int(&rows, 9) },
+            .deleted_item_retention = (uint32_t)sql_col_int(&rows, 10),
         };
     }
     s->databases = list;

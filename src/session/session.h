@@ -8,6 +8,8 @@
  * locked, and walks the objects of the store's logons that listen; so these lists belong to the store's lock.  The
  * session's own lock is the innermost: it guards the queue of notifications and who waits for them. */
 #pragma once
+#include <stdatomic.h>
+
 #include "directory/directory.h"
 #include "store/store.h"
 
@@ -114,6 +116,13 @@ struct store_budget *session_budget(const struct session *);
 /* One request at a time: false when another one is running. */
 bool session_begin(struct session *);
 void session_end(struct session *);
+
+/* The walk through all mailboxes for what was deleted softly long ago: one of them, as if it were `now`, or all by a
+ * thread, once an hour. */
+struct upkeep;
+void upkeep_walk(struct sessions *, struct org *, uint64_t now, const atomic_bool *stop);
+struct upkeep *upkeep_start(TALLOC_CTX *owner, struct sessions *, struct org *);   /* NULL: no thread; logged */
+void upkeep_stop(struct upkeep *);                                                 /* may be NULL */
 
 /* Logons.  A second one with the same id releases the first and all below it ([MS-OXCROPS] 3.1.4.2). */
 enum ec session_logon(struct session *, uint8_t id, const struct account *mailbox, struct logon **out);

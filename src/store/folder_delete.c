@@ -35,16 +35,21 @@ static const char *const folder_hard_delete_sql[] = {
     "DELETE FROM folder WHERE mb = $1 AND fid = $2",
 };
 
+void folder_erase(struct store_tx *tx, uint64_t fid)
+{
+    messages_erase_all(tx, fid, MESSAGES_BOTH, true);
+    for (size_t i = 0; i < COUNTOF(folder_hard_delete_sql); i++)
+        sql_exec(&tx->sql, folder_hard_delete_sql[i], BIND(B_INT(tx->st->mb), B_INT((int64_t)fid)));
+}
+
 static void delete_one(struct store_tx *tx, const struct folder_place *place, bool hard, uint64_t cn)
 {
-    const struct sql_value mb = B_INT(tx->st->mb), fid = B_INT((int64_t)place->fid);
     tombstone_add(tx, place->parent, cn, place->fid, TOMBSTONE_FOLDER);
     if (hard)
-        messages_erase_all(tx, place->fid, MESSAGES_BOTH, true);
-    for (size_t i = 0; hard && i < COUNTOF(folder_hard_delete_sql); i++)
-        sql_exec(&tx->sql, folder_hard_delete_sql[i], BIND(mb, fid));
-    if (!hard)
-        sql_exec(&tx->sql, folder_soft_delete_sql, BIND(mb, fid, B_INT((int64_t)tx->now)));
+        folder_erase(tx, place->fid);
+    else
+        sql_exec(&tx->sql, folder_soft_delete_sql,
+                 BIND(B_INT(tx->st->mb), B_INT((int64_t)place->fid), B_INT((int64_t)tx->now)));
     const struct store_change change = {
         .kind = STORE_DELETED, .fid = store_id(place->fid), .parent = store_id(place->parent), .cn = store_id(cn)
     };

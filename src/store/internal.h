@@ -102,6 +102,7 @@ enum { FOLDER_COLUMN_COUNT = 27 };
 void folder_row_read(struct sql_rows *, unsigned first, struct folder_row *);
 /* A live folder, copied into the arena; ecNotFound sticks. */
 void folder_row_get(TALLOC_CTX *arena, struct store_tx *, uint64_t fid, struct folder_row *);
+void folder_erase(struct store_tx *, uint64_t fid);            /* for ever, with all that is in it */
 /* Any property of a folder, computed or from its bag; see item_get for limit and cut. */
 void folder_prop(TALLOC_CTX *arena, struct store *, const struct folder_row *, uint32_t tag, size_t limit, bool cut,
                  struct prop *out);

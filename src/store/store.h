@@ -209,6 +209,10 @@ uint32_t store_attachment_number(const struct store_attachment *);
 /* The embedded message of an attachment (PidTagAttachMethod 5); `create` makes an empty one. */
 enum ec store_embedded_open(struct store_message **, TALLOC_CTX *owner, struct store_attachment *, unsigned mode, bool create);
 
+/* What was deleted softly before `before` goes for ever: at most `most` messages, and the folders that have none left.
+ * *more: there is more to do.  Deleting has left the tombstones, and they stay. */
+enum ec store_purge(struct store *, uint64_t before, uint32_t most, bool *more);
+
 /* Several messages of one folder.  *partial: some could not be done.  New ids in new_mids[] where not NULL. */
 enum ec store_messages_delete(struct store *, uint64_t fid, const uint64_t *mids, uint32_t count, bool hard, bool *partial);
 enum ec store_messages_move(struct store *, uint64_t from, uint64_t to, const uint64_t *mids, uint32_t count, bool copy,

@@ -249,6 +249,40 @@ static void folders_come_with_parents_first_and_go_wherever_they_went(void **sta
     assert_true(holds(&got.deleted, child));
 }
 
+/* Two clients that know the same; between them, what was deleted is purged. */
+static void what_is_purged_meanwhile_is_told_like_what_was_deleted(void **state)
+{
+    struct store_fixture *f = *state;
+    const uint64_t inbox = STORE_FID(SPECIAL_INBOX), folder = fixture_folder(f, inbox, "folder"),
+                   child = fixture_folder(f, folder, "child");
+    const uint64_t mids[] = { fixture_message(f, inbox, "soft"), fixture_message(f, inbox, "stays") };
+    struct client *before = client_new(f), *after = client_new(f);
+    struct store_synced_folders tree[2];
+    bool partial, more = true;
+    fixture_message(f, child, "with the folder");
+    sync_folder(f, before, inbox);
+    sync_folder(f, after, inbox);
+    OK(store_messages_delete(f->store, inbox, mids, 1, false, &partial));
+    OK(store_folder_delete(f->store, inbox, folder, STORE_MESSAGES | STORE_FOLDERS, &partial));
+    struct globset given, seen;
+    globset_init(&given, f->arena);
+    globset_init(&seen, f->arena);
+    add(&given, folder);
+    add(&given, child);
+    assert_int_equal(sync_folder(f, before, inbox), 1);
+    OK(store_sync_hierarchy(f->arena, f->store, inbox, &given, &seen, &tree[0]));
+    while (more)
+        OK(store_purge(f->store, filetime_now() + 1, 1, &more));
+    assert_int_equal(sync_folder(f, after, inbox), 1);
+    assert_true(holds(&after->got.deleted, mids[0]) && globset_size(&after->got.deleted) == 1);
+    assert_true(globset_equal(&before->given, &after->given) && globset_equal(&before->seen, &after->seen));
+    OK(store_sync_hierarchy(f->arena, f->store, inbox, &given, &seen, &tree[1]));
+    for (size_t i = 0; i < COUNTOF(tree); i++)
+        assert_true(holds(&tree[i].deleted, folder) && holds(&tree[i].deleted, child));
+    assert_int_equal(tree[0].count, tree[1].count);
+    assert_int_equal(sync_folder(f, client_new(f), inbox), 1);
+}
+
 static void a_folder_that_is_gone_is_not_found(void **state)
 {
     struct store_fixture *f = *state;
@@ -305,6 +339,7 @@ int main(void)
         cmocka_unit_test(a_client_with_holes_in_its_set_gets_what_lies_in_them),
         cmocka_unit_test(the_newest_come_first_where_that_is_asked),
         cmocka_unit_test(folders_come_with_parents_first_and_go_wherever_they_went),
+        cmocka_unit_test(what_is_purged_meanwhile_is_told_like_what_was_deleted),
         cmocka_unit_test(a_folder_that_is_gone_is_not_found),
         cmocka_unit_test(every_property_is_told_once_and_long_ones_without_their_value),
     };
