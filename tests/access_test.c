@@ -154,6 +154,27 @@ static void connect_is_refused_where_the_result_is_outlook_anywhere_and_open_ses
     assert_int_equal(client_connect(late), ecNone);
 }
 
+static void no_password_goes_to_a_url_without_tls(void **state)
+{
+    struct fixture *f = *state;
+    struct client_options options = server_options(f->server, f->arena, "alice");
+    struct client *c = client_new(f->arena, &options);
+    const char *url = "http://in.contoso.com/mapi";
+    server_cmdlet(f->server, f->arena, NULL, "Get-MapiVirtualDirectory | Set-MapiVirtualDirectory -InternalUrl %s",
+                  url);
+    assert_int_equal(client_discover(c), ecNone); /* the external one is left */
+    assert_non_null(strstr(client_url(c, CLIENT_EMSMDB), "https://out.contoso.com/"));
+    server_cmdlet(f->server, f->arena, NULL, "Get-MapiVirtualDirectory | Set-MapiVirtualDirectory -ExternalUrl $null");
+    assert_int_equal(client_connect(client_new(f->arena, &options)), ecRpcFailed);
+    assert_int_equal(client_discover(c), ecRpcFailed);
+    assert_int_equal(client_error(c)->level, CLIENT_AUTODISCOVER);
+    assert_non_null(strstr(client_error(c)->text, url));
+    assert_null(client_url(c, CLIENT_EMSMDB));
+    server_cmdlet(f->server, f->arena, NULL,
+                  "Get-MapiVirtualDirectory | Set-MapiVirtualDirectory -InternalUrl "
+                  "https://in.contoso.com/mapi -ExternalUrl https://out.contoso.com/mapi");
+}
+
 /* ---- as an administrator with curl ---- */
 
 static char *curl(struct fixture *f, const char *format, ...) PRINTF(2, 3);
@@ -285,6 +306,7 @@ int main(void)
         TEST(each_row_of_the_table_comes_out_as_it_says),
         TEST(a_client_without_the_capability_is_led_to_outlook_anywhere_in_every_row),
         TEST(connect_is_refused_where_the_result_is_outlook_anywhere_and_open_sessions_carry_on),
+        TEST(no_password_goes_to_a_url_without_tls),
         TEST(curl_asks_Autodiscover),
         TEST(curl_asks_Autodiscover_for_JSON),
         TEST(curl_asks_Autodiscover_for_JSON_that_is_not_there),

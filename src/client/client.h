@@ -23,7 +23,9 @@ struct client;
 struct client_loop;
 
 struct client_options {
-    const char *server;              /* HOST:PORT, https://HOST:PORT or http://HOST:PORT; NULL: found by the address's domain */
+    const char *server;              /* HOST:PORT, https://HOST:PORT or http://HOST:PORT; NULL: found by the address's domain.
+                                      * The password goes to it, to hosts of that domain and to those that these name for
+                                      * MAPI over HTTP, and without TLS only to an http:// server and to this machine */
     const char *address;             /* whose mailbox */
     const char *user, *password;     /* user NULL: the address */
     const char *legacy_dn;           /* with emsmdb_url: Autodiscover is left out */

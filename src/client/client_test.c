@@ -120,6 +120,62 @@ static void a_server_without_tls_keeps_its_own_name_in_every_url(void **state)
     assert_string_equal(client_url(c, CLIENT_NSPI), talloc_asprintf(f, "%s/mapi/nspi/?MailboxId=1", f->options.server));
 }
 
+/* To the responder by another name (seen[8]); seen[9] is the URL that it then names, or 401. */
+static void foreign_script(struct asked *a, void *arg)
+{
+    struct fixture *f = arg;
+    const char *port = strrchr(f->options.server, ':');
+    note(f, a->number, asked_header(a, "Authorization"));
+    if (a->number == 0)
+        answer_with(a, 302, talloc_asprintf(a->arena, "Location: http://%s%s/there\r\n", f->seen[8], port),
+                    BLOB_OF("", 0));
+    else if (strcmp(f->seen[9], "401") == 0)
+        answer_with(a, 401, "WWW-Authenticate: Basic realm=\"x\"\r\n", BLOB_OF("", 0));
+    else
+        answer_xml(
+            a,
+            XML_HEAD
+            "<User><LegacyDN>/o=x/cn=y</LegacyDN></User><Account><Action>settings</Action><Protocol "
+            "Type=\"mapiHttp\"><MailStore><InternalUrl>%s</InternalUrl></MailStore></Protocol></Account>" XML_TAIL,
+            f->seen[9]);
+}
+
+static struct client *led_to(struct fixture *f, const char *host, const char *answer)
+{
+    note(f, 8, host);
+    note(f, 9, answer);
+    return discovering(f, foreign_script);
+}
+
+static void after_a_redirect_a_host_of_another_domain_gets_no_password(void **state)
+{
+    struct fixture *f = *state;
+    struct client *c = led_to(f, "localhost", "401");
+    assert_int_equal(client_discover(c), ecLoginFailure);
+    assert_non_null(strstr(client_error(c)->text, "localhost"));
+    assert_int_equal(responder_count(f->responder), 2);
+    assert_non_null(strstr(f->seen[0], "Basic "));
+    assert_string_equal(f->seen[1], "(none)");
+}
+
+static void after_a_redirect_a_host_of_the_users_domain_gets_the_password(void **state)
+{
+    struct fixture *f = *state;
+    f->options.address = "alice@LocalHost";
+    struct client *c = led_to(f, "a.localhost", "https://mail.elsewhere.example/mapi");
+    assert_int_equal(client_discover(c), ecNone);
+    assert_non_null(strstr(f->seen[1], "Basic "));
+}
+
+static void without_tls_a_redirect_stays_at_the_named_server(void **state)
+{
+    struct fixture *f = *state;
+    struct client *c = led_to(f, "mail.contoso.com", "");
+    assert_int_not_equal(client_discover(c), ecNone);
+    assert_int_equal(client_error(c)->level, CLIENT_AUTODISCOVER);
+    assert_int_equal(responder_count(f->responder), 1);
+}
+
 static void error_script(struct asked *a, void *arg)
 {
     (void)arg;
@@ -733,6 +789,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(autodiscover_gives_the_urls_of_both_endpoints),
         TEST(a_server_without_tls_keeps_its_own_name_in_every_url),
+        TEST(after_a_redirect_a_host_of_another_domain_gets_no_password),
+        TEST(after_a_redirect_a_host_of_the_users_domain_gets_the_password),
+        TEST(without_tls_a_redirect_stays_at_the_named_server),
         TEST(an_autodiscover_error_keeps_its_code_and_its_words),
         TEST(autodiscover_follows_redirects_to_urls_and_to_addresses),
         TEST(redirects_that_go_round_end),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Autodiscover, the plain XML form: [MS-OXDSCLI] 2.2, 3.1.5. */
+#include <arpa/inet.h>
 #include <libxml/parser.h>
 #include <stdlib.h>
 
@@ -15,6 +16,67 @@
 struct redirect {
     const char *url, *address;
 };
+
+/* ---- who gets the password ----
+ * Basic gives it to whoever is asked.  So it goes over TLS alone, but for the http:// server that the user named and for
+ * this machine.  Outlook asks its user before it follows a redirect to another domain ([MS-OXDSCLI] 4.1 leaves it to the
+ * client); nobody is there to ask here: such a host is asked without a password, and so are the URLs that it names. */
+
+static const char *url_part(TALLOC_CTX *arena, const char *url, CURLUPart part)
+{
+    CURLU *u = curl_url();
+    char *text = NULL;
+    if (curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK)
+        curl_url_get(u, part, &text, 0);
+    const char *copy = talloc_strdup(arena, text ? text : "");
+    curl_free(text);
+    curl_url_cleanup(u);
+    return copy;
+}
+
+static bool is_or_is_below(const char *host, const char *domain)
+{
+    const size_t size = strlen(host), of = strlen(domain);
+    return of && size >= of && strcasecmp(host + size - of, domain) == 0 && (size == of || host[size - of - 1] == '.');
+}
+
+/* RFC 6761 6.3 */
+static bool is_this_machine(const char *host)
+{
+    unsigned char v4[4];
+    return is_or_is_below(host, "localhost") || strcmp(host, "[::1]") == 0 ||
+           (inet_pton(AF_INET, host, v4) == 1 && v4[0] == 127);
+}
+
+/* http://HOST:PORT stands for every URL of that server, which cannot know that it is reached without TLS. */
+static const char *plain_base(const struct client *c)
+{
+    return c->options.server && text_is_prefix(c->options.server, "http://") ? c->options.server : NULL;
+}
+
+static bool is_named_server(TALLOC_CTX *arena, const struct client *c, const char *host)
+{
+    const char *server = c->options.server;
+    if (!server)
+        return false;
+    if (!strstr(server, "://"))
+        server = talloc_asprintf(arena, "https://%s", server);
+    return strcasecmp(host, url_part(arena, server, CURLUPART_HOST)) == 0;
+}
+
+static bool is_safe(TALLOC_CTX *arena, const struct client *c, const char *url)
+{
+    const char *scheme = url_part(arena, url, CURLUPART_SCHEME), *host = url_part(arena, url, CURLUPART_HOST);
+    return strcasecmp(scheme, "https") == 0 ||
+           (strcasecmp(scheme, "http") == 0 &&
+            (is_this_machine(host) || (plain_base(c) && is_named_server(arena, c, host))));
+}
+
+static bool gets_password(TALLOC_CTX *arena, const struct client *c, const char *url)
+{
+    const char *host = url_part(arena, url, CURLUPART_HOST), *at = strrchr(c->options.address, '@');
+    return is_named_server(arena, c, host) || (at && is_or_is_below(host, at + 1));
+}
 
 /* ---- asking ---- */
 
@@ -43,7 +105,11 @@ static void send_request(struct client *c, TALLOC_CTX *arena, const char *url, c
         "X-ClientCanHandle: Negotiate, ExHttpInfo", talloc_asprintf(arena, "X-AnchorMailbox: %s", address),
         c->options.no_capability ? NULL : "X-MapiHttpCapability: 1", NULL,
     };
-    const struct http_call call = { .method = "POST", .url = url, .headers = headers, .body = request_body(arena, address) };
+    const struct http_call call = { .method = "POST",
+                                    .url = url,
+                                    .headers = headers,
+                                    .body = request_body(arena, address),
+                                    .anonymous = !gets_password(arena, c, url) };
     record_request(c, &call, "Autodiscover");
     record_line(c, "%.*s", (int)call.body.size, (const char *)call.body.data);
     transfer_start(c->call, arena, &call);
@@ -150,24 +216,29 @@ static enum ec read_xml(struct client *c, const char *url, struct blob xml, stru
 
 /* ---- where to ---- */
 
-/* http://HOST:PORT stands for every URL of that server, which cannot know that it is reached without TLS. */
-static const char *plain_base(const struct client *c)
-{
-    return c->options.server && text_is_prefix(c->options.server, "http://") ? c->options.server : NULL;
-}
-
-static const char *reachable(struct client *c, const char *url)
+const char *client_usable_url(struct client *c, const char *url)
 {
     const char *base = plain_base(c), *host = url ? strstr(url, "://") : NULL;
-    return base && host ? talloc_asprintf(c, "%s%s", base, host + 3 + strcspn(host + 3, "/")) : url;
+    TALLOC_CTX *arena = talloc_new(NULL);
+    if (base && host)
+        url = talloc_asprintf(arena, "%s%s", base, host + 3 + strcspn(host + 3, "/"));
+    const bool good =
+        url && is_safe(arena, c, url) && (gets_password(arena, c, url) || gets_password(arena, c, c->found->url));
+    const char *usable = good ? talloc_strdup(c, url) : NULL;
+    talloc_free(arena);
+    return usable;
 }
 
-static void choose(struct client *c, enum client_endpoint e, const struct client_urls *urls)
+static enum ec choose(struct client *c, enum client_endpoint e, const struct client_urls *urls)
 {
     const char *first = c->options.external ? urls->external : urls->internal;
     const char *second = c->options.external ? urls->internal : urls->external;
-    const char *url = reachable(c, first ? first : second);
-    c->contexts[e].url = url ? talloc_strdup(c, url) : NULL;
+    const char *url = client_usable_url(c, first);
+    c->contexts[e].url = url ? url : client_usable_url(c, second);
+    if (c->contexts[e].url || (!first && !second))
+        return ecNone;
+    return client_fail(c, CLIENT_AUTODISCOVER, ecRpcFailed, 0, "Autodiscover names %s, which must not see the password",
+                       first ? first : second);
 }
 
 /* One address of the service, and where it leads. */
@@ -183,6 +254,12 @@ static enum ec ask(struct client *c, const char *url, const char *address)
             record_answer(c, c->call, "Autodiscover");
         if (!ec && (c->call->status == 301 || c->call->status == 302))
             redirect.url = http_header(&headers, "Location");
+        else if (!ec && c->call->status == 401 && !gets_password(arena, c, url))
+            ec = client_fail(
+                c, CLIENT_HTTP, ecLoginFailure, 401,
+                "Autodiscover leads to %s, which asks for the password; it gets it only where it is named as the"
+                " server",
+                url);
         else if (!ec && c->call->status != 200)
             ec = client_fail_http(c, c->call, url);
         else if (!ec) {
@@ -191,10 +268,11 @@ static enum ec ask(struct client *c, const char *url, const char *address)
         }
         url = redirect.url ? talloc_strdup(c, redirect.url) : url;
         address = redirect.address ? redirect.address : address;
+        const bool safe = is_safe(arena, c, url);
         talloc_free(arena);
         if (ec || (!redirect.url && !redirect.address))
             return ec;
-        if (!plain_base(c) && !text_is_prefix(url, "https://"))
+        if (!safe)
             return client_fail(c, CLIENT_AUTODISCOVER, ecRpcFailed, 0, "Autodiscover leads to %s, which is not https", url);
     }
     return client_fail(c, CLIENT_AUTODISCOVER, ecRpcFailed, 0, "Autodiscover goes round in circles");
@@ -224,9 +302,8 @@ enum ec client_discover(struct client *c)
     if (ec)
         return ec;
     c->legacy_dn = talloc_strdup(c, c->found->legacy_dn ? c->found->legacy_dn : "");
-    choose(c, CLIENT_EMSMDB, &c->found->mail_store);
-    choose(c, CLIENT_NSPI, &c->found->address_book);
-    return ecNone;
+    ec = choose(c, CLIENT_EMSMDB, &c->found->mail_store);
+    return ec ? ec : choose(c, CLIENT_NSPI, &c->found->address_book);
 }
 
 const struct client_discovery *client_discovery(const struct client *c)

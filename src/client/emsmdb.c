@@ -166,10 +166,10 @@ void client_forget(struct client *c)
 static bool other_url(struct client *c)
 {
     const struct client_urls *urls = &c->found->mail_store;
-    const char *other = c->options.external ? urls->internal : urls->external;
+    const char *other = client_usable_url(c, c->options.external ? urls->internal : urls->external);
     if (c->error.level != CLIENT_TRANSPORT || !other || strcmp(other, c->contexts[CLIENT_EMSMDB].url) == 0)
         return false;
-    c->contexts[CLIENT_EMSMDB].url = talloc_strdup(c, other);
+    c->contexts[CLIENT_EMSMDB].url = other;
     return true;
 }
 

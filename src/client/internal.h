@@ -95,6 +95,9 @@ struct client {
 enum ec client_fail(struct client *, enum client_level, enum ec, uint32_t number, const char *format, ...) PRINTF(5, 6);
 enum ec client_fail_http(struct client *, const struct transfer *, const char *what);
 
+/* A URL of the last Autodiscover answer as it can be asked from here; NULL: the password must not go there. */
+const char *client_usable_url(struct client *, const char *url);
+
 /* ---- one request of an endpoint: envelope.c ---- */
 
 struct exchange {
