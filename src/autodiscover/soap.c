@@ -12,9 +12,12 @@
 #define ACTION_FAULT NS_ADDRESSING "/soap/fault"
 #define CONTENT_TYPE "text/xml; charset=utf-8"
 
-/* What one request may ask for; the answer is their product. */
+/* What one request may ask for; the answer is their product, at most some 2 MB.  The longest name of a setting is
+ * ExternalMailboxServerAuthenticationMethods. */
 #define NAMES_MAX 100
-#define NAME_SIZE_MAX 320
+#define PRODUCT_MAX 3000
+#define TARGET_SIZE_MAX 320
+#define SETTING_SIZE_MAX 64
 
 struct names {
     const char *list[NAMES_MAX];
@@ -152,7 +155,8 @@ static struct subject subject_of(const struct soap *soap, const struct account *
 /* ---- reading ---- */
 
 /* `inside` NULL: the text stands in the element itself.  An element without text is kept: each has its answer. */
-static struct names names_of(TALLOC_CTX *arena, const xmlNode *parent, const char *name, const char *inside)
+static struct names names_of(TALLOC_CTX *arena, const xmlNode *parent, const char *name, const char *inside,
+                             size_t size_max)
 {
     struct names out = { .count = 0 };
     for (const xmlNode *n = parent ? parent->children : NULL; n && !out.bad; n = n->next) {
@@ -160,7 +164,7 @@ static struct names names_of(TALLOC_CTX *arena, const xmlNode *parent, const cha
             continue;
         const xmlNode *text = inside ? xml_child(n, NS_AUTODISCOVER, inside) : n;
         const char *value = text ? xml_content(arena, text) : "";
-        out.bad = out.count == NAMES_MAX || strlen(value) > NAME_SIZE_MAX;
+        out.bad = out.count == NAMES_MAX || strlen(value) > size_max;
         if (!out.bad)
             out.list[out.count++] = value;
     }
@@ -280,13 +284,15 @@ static const struct operation *operation_of(const xmlNode *body, const xmlNode *
 static void read_request(struct soap *s, const struct operation *op, const xmlNode *message)
 {
     const xmlNode *request = xml_child(message, NS_AUTODISCOVER, "Request");
-    s->targets = names_of(s->arena, xml_child(request, NS_AUTODISCOVER, op->list), op->item, op->inside);
-    s->wanted = names_of(s->arena, xml_child(request, NS_AUTODISCOVER, "RequestedSettings"), "Setting", NULL);
+    s->targets =
+        names_of(s->arena, xml_child(request, NS_AUTODISCOVER, op->list), op->item, op->inside, TARGET_SIZE_MAX);
+    s->wanted =
+        names_of(s->arena, xml_child(request, NS_AUTODISCOVER, "RequestedSettings"), "Setting", NULL, SETTING_SIZE_MAX);
 }
 
 static const char *what_is_wrong(const struct soap *s)
 {
-    if (s->targets.bad || s->wanted.bad)
+    if (s->targets.bad || s->wanted.bad || s->targets.count * s->wanted.count > PRODUCT_MAX)
         return "The request asks for too much at once.";
     if (!s->targets.count)
         return "The request names nobody to answer for.";

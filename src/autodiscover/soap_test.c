@@ -221,6 +221,32 @@ static void a_request_for_nothing_or_for_too_much_is_invalid(void **state)
     assert_int_equal(count(post(f, user_request(f, many, "UserDN"), 200), "<Name>UserDN</Name>"), 100);
 }
 
+static const char *times(struct fixture *f, size_t count, const char *name)
+{
+    char *out = talloc_strdup(f->arena, "");
+    while (count--)
+        out = talloc_asprintf_append(out, "%s ", name);
+    return out;
+}
+
+/* The settings that are asked for are answered for each user: the product counts. */
+static void an_answer_is_not_much_bigger_than_what_clients_need(void **state)
+{
+    struct fixture *f = *state;
+    const char *users = times(f, 100, "alice@contoso.com"), *thirty = times(f, 30, "UserDN"),
+               *more = times(f, 31, "UserDN");
+    char longest[65] = { 0 }, longer[66] = { 0 };
+    memset(longest, '"', 64);
+    memset(longer, '"', 65);
+    assert_int_equal(count(post(f, user_request(f, users, thirty), 200), "<Name>UserDN</Name>"), 3000);
+    assert_int_equal(count(post(f, user_request(f, users, more), 200), "<ErrorCode>InvalidRequest</ErrorCode>"), 1);
+    assert_int_equal(
+        count(post(f, user_request(f, "alice@contoso.com", longer), 200), "<ErrorCode>InvalidRequest</ErrorCode>"), 1);
+    const char *worst = post(f, user_request(f, users, times(f, 30, longest)), 200);
+    assert_int_equal(count(worst, "<ErrorCode>SettingIsNotAvailable</ErrorCode>"), 3000);
+    assert_true(strlen(worst) < 2000000);
+}
+
 static void what_is_no_operation_gets_a_fault(void **state)
 {
     struct fixture *f = *state;
@@ -253,6 +279,7 @@ int main(void)
         AUTODISCOVER_TEST(a_user_without_an_address_is_invalid),
         AUTODISCOVER_TEST(a_domain_of_ours_has_no_settings_and_another_is_invalid),
         AUTODISCOVER_TEST(a_request_for_nothing_or_for_too_much_is_invalid),
+        AUTODISCOVER_TEST(an_answer_is_not_much_bigger_than_what_clients_need),
         AUTODISCOVER_TEST(what_is_no_operation_gets_a_fault),
         AUTODISCOVER_TEST(other_methods_are_told_what_is_allowed),
     };

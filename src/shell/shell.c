@@ -56,21 +56,29 @@ void shell_print(const struct shell *shell, const struct cmdlet_result *result)
     fflush(shell->err);
 }
 
+/* The first byte of the next line, in capitals; the rest of it is read as well, however long it is. */
+static int first_of_line(FILE *in)
+{
+    const int first = getc(in);
+    for (int c = first; c != '\n' && c != EOF;)
+        c = getc(in);
+    return first == EOF ? EOF : toupper(first);
+}
+
 char shell_ask(void *arg, const char *question)
 {
     const struct shell *shell = arg;
-    char line[64];
     for (;;) {
         fprintf(shell->err, "\nConfirm\nAre you sure you want to perform this action?\n%s\n"
                             "[Y] Yes  [A] Yes to All  [N] No  [L] No to All  (default is \"Y\"): ", question);
         fflush(shell->err);
-        if (!fgets(line, sizeof line, shell->in))
+        const int answer = first_of_line(shell->in);
+        if (answer == EOF)
             return 'N';
-        const char answer = (char)toupper((unsigned char)line[0]);
         if (answer == '\n')
             return 'Y';
-        if (strchr("YANL", answer))
-            return answer;
+        if (memchr("YANL", answer, 4))
+            return (char)answer;
     }
 }
 

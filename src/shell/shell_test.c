@@ -78,14 +78,41 @@ static void a_line_that_never_ends_is_still_handed_on(void **state)
     assert_string_equal(f->ran, "Get-Mailbox (|");
 }
 
-static char answer_to(struct fixture *f, const char *typed)
+static char answer_to_bytes(struct fixture *f, const char *typed, size_t size)
 {
-    f->shell.in = fmemopen((void *)typed, strlen(typed) + 1, "r");
+    f->shell.in = fmemopen((void *)typed, size, "r");
     f->shell.out = f->shell.err = open_memstream(&f->text, &f->size);
     const char answer = shell_ask(&f->shell, "Removing \"alice\".");
     fclose(f->shell.in);
     fclose(f->shell.out);
     return answer;
+}
+
+static char answer_to(struct fixture *f, const char *typed)
+{
+    return answer_to_bytes(f, typed, strlen(typed));
+}
+
+static void a_byte_that_is_no_letter_is_no_answer(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(answer_to_bytes(f, "\0\nL\n", 4), 'L');
+    free(f->text);
+    assert_int_equal(answer_to_bytes(f, "\0Y\n", 3), 'N'); /* and then the input ends */
+    free(f->text);
+    f->text = NULL;
+}
+
+static void the_tail_of_a_long_line_is_no_second_answer(void **state)
+{
+    struct fixture *f = *state;
+    char line[202];
+    memset(line, '?', sizeof line);
+    memset(line + 63, 'Y', 130);
+    memcpy(line + sizeof line - 3, "\nA", 3);
+    assert_int_equal(answer_to(f, line), 'A');
+    free(f->text);
+    f->text = NULL;
 }
 
 static void a_question_is_asked_until_it_is_answered(void **state)
@@ -218,6 +245,8 @@ int main(void)
         TEST(a_script_is_run_line_by_line),
         TEST(a_line_that_fails_decides_the_status_and_stops_nothing),
         TEST(a_line_that_never_ends_is_still_handed_on),
+        TEST(a_byte_that_is_no_letter_is_no_answer),
+        TEST(the_tail_of_a_long_line_is_no_second_answer),
         TEST(a_question_is_asked_until_it_is_answered),
         TEST(words_are_completed_and_open_lines_go_on),
         TEST(history_is_kept_but_no_password),
