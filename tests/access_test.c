@@ -292,7 +292,7 @@ static void a_wrong_password_and_no_password_are_answered_with_what_is_offered(v
     static const char *const users[] = { "-u alice@contoso.com:wrong", "-u nobody@contoso.com:wrong", "" };
     for (size_t i = 0; i < COUNTOF(users); i++) {
         const char *answer = curl(f, "%s https://localhost:%u/mapi/emsmdb/", users[i], port);
-        EXPECT_IN(answer, "HTTP/1.1 401");
+        EXPECT_IN(answer, "HTTP/1.1 401"); /* MS-OXCMAPIHTTP_R1331 */
         EXPECT_IN(answer, "WWW-Authenticate: Basic realm=\"" SERVER_HOSTNAME "\"");
     }
     assert_null(strstr(server_log(f->server, f->arena), SERVER_PASSWORD));

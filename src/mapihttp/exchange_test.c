@@ -292,7 +292,8 @@ static void call(struct world *w, struct client *c, const char *name, const void
 static void an_answer_carries_all_headers_and_its_meta_tags(void **state)
 {
     struct world *w = world(state);
-    const struct reply r = connected(w);
+    const struct reply r = connected(w); /* R55: X-ResponseCode 0, and the body is Connect's */
+    assert_int_equal(r.status, 200);     /* R48 */
     assert_string_equal(line_of(r.head, "Content-Type"), "application/mapi-http"); /* R2037 */
     assert_string_equal(line_of(r.head, "X-RequestType"), "Connect");
     assert_string_equal(line_of(r.head, "X-RequestId"), "{E2EA6C1C-E61B-49E9-9CFB-38184F907552}:123456"); /* R2040 */
@@ -306,6 +307,7 @@ static void an_answer_carries_all_headers_and_its_meta_tags(void **state)
     assert_int_equal(strncmp(r.meta, "PROCESSING\r\nDONE\r\n", 18), 0); /* R1238, R1244 */
     assert_non_null(line_of(r.meta, "X-ElapsedTime"));                  /* R169, R2228 */
     assert_non_null(line_of(r.meta, "X-StartTime"));                    /* R171 */
+    assert_true(r.body.size > 0);                                       /* R1136: and the body follows */
     assert_non_null(strstr(r.head, "; path=/mapi/emsmdb; secure; HttpOnly"));
 }
 
@@ -354,6 +356,7 @@ static void what_is_wrong_with_a_request_is_told_by_its_code(void **state)
         const struct reply r = ask_at(w, mapihttp_emsmdb, wrong[i].ask);
         if (r.code != wrong[i].code)
             fail_msg("case %zu: %d instead of %d", i, r.code, wrong[i].code);
+        assert_int_equal(r.status, 200);                                   /* R50 */
         assert_string_equal(line_of(r.head, "Content-Type"), "text/html"); /* R2038 */
         assert_non_null(strstr(r.meta, "<html>"));                         /* R56 */
     }
@@ -761,7 +764,7 @@ static void a_wait_says_PROCESSING_at_once_and_PENDING_while_it_lasts(void **sta
     assert_int_equal(wait->alarm_ms, 300000); /* R1215 */
     http_answer_beat(&wait->answer);
     http_answer_beat(&wait->answer);
-    assert_string_equal(reply_of(wait).meta, "PROCESSING\r\nPENDING\r\nPENDING\r\n"); /* R1135, R1178 */
+    assert_string_equal(reply_of(wait).meta, "PROCESSING\r\nPENDING\r\nPENDING\r\n"); /* R1135, R1178, R1241 */
     http_recorder_tell(wait, HTTP_TIME_UP);
     r = reply_of(wait);
     assert_int_equal(strncmp(r.meta, "PROCESSING\r\nPENDING\r\nPENDING\r\nDONE\r\nX-ElapsedTime: ", 51), 0); /* R1185 */
@@ -1065,6 +1068,101 @@ static void every_function_of_the_address_book_is_reached_by_its_name(void **sta
     }
 }
 
+/* A context of the address book that goes on from answer to answer. */
+struct book {
+    struct world *w;
+    const char *context;
+    struct reply last;
+};
+
+static struct book opened_book(struct world *w)
+{
+    struct book b = { .w = w,
+                      .last = ASK_NSPI(w, .type = "Bind", .body = BODY_NSPI(w, BindRequest, FROM_THE_BEGINNING)) };
+    b.context = b.last.context;
+    return b;
+}
+
+static struct blob answer_of(struct book *b, const char *type, struct blob body)
+{
+    b->last = ASK_NSPI(b->w, .type = type, .context = b->context, .sequence = b->last.sequence, .body = body);
+    assert_int_equal(b->last.code, 0);
+    return b->last.body;
+}
+
+static void flags_without_a_meaning_change_no_answer(void **state)
+{
+    struct world *w = world(state);
+    struct book b = opened_book(w);
+    static const uint32_t flags[][2] = { { 0, 0xFFFFFF8A }, { 0, 0xFFFFFFFE }, { 4, 0xFFFFFFFD } };
+    struct blob got[COUNTOF(flags)][2];
+    for (unsigned i = 0; i < 2; i++) {
+        got[0][i] =
+            answer_of(&b, "GetTemplateInfo",
+                      BODY_NSPI(w, GetTemplateInfoRequest, .Flags = flags[0][i], .CodePage = 1252, .LocaleId = 0x409));
+        got[1][i] = answer_of(&b, "GetPropList",
+                              BODY_NSPI(w, GetPropListRequest, .Flags = flags[1][i], .MinimalId = w->f->bob->minimal_id,
+                                        .CodePage = 1252));
+        got[2][i] = answer_of(&b, "GetSpecialTable",
+                              BODY_NSPI(w, GetSpecialTableRequest, .Flags = flags[2][i], FROM_THE_BEGINNING));
+    }
+    assert_true(blob_equal(got[0][0], got[0][1])); /* R1324 */
+    assert_true(blob_equal(got[1][0], got[1][1])); /* R1321 */
+    assert_true(blob_equal(got[2][0], got[2][1])); /* R1322 */
+}
+
+static void a_value_of_several_begins_with_whether_it_is_there(void **state)
+{
+    struct world *w = world(state);
+    struct book b = opened_book(w);
+    uint32_t tags[] = { PidTagAddressBookProxyAddresses };
+    const struct STAT bob = { .CurrentRec = w->f->bob->minimal_id, .CodePage = 1252 };
+    const struct blob got = answer_of(&b, "GetProps",
+                                      BODY_NSPI(w, GetPropsRequest, .HasState = true, .State = bob,
+                                                .HasPropertyTags = true, .PropertyTags = { 1, tags }));
+    const uint8_t *value = got.data + 4 + 4 + 4 + 1 + 4; /* behind the codes, the code page and the count */
+    assert_true(le32(value) == (uint32_t)PidTagAddressBookProxyAddresses);
+    assert_int_equal(value[4], 0xFF);                          /* R2257 */
+    assert_int_equal(le32(value + 5), w->f->bob->proxy_count); /* R2006: and the value follows */
+    static const int32_t numbers[] = { 7, 8 };
+    const struct prop several = { .tag = PROP_AS(PidTagImportance, PtypMultiple | PtypInteger32),
+                                  .mv = { 2, .i32 = numbers } };
+    const struct blob list =
+        BODY_NSPI(w, AddressBookPropertyValueList, .PropertyValueCount = 1, .PropertyValues = &several);
+    assert_int_equal(list.size, 4 + 4 + 1 + 4 + 2 * 4);
+    assert_int_equal(list.data[8], 0xFF); /* R2004 */
+    assert_int_equal(le32(list.data + 9), 2);
+}
+
+static void a_seek_brings_rows_and_an_update_says_how_far_it_went(void **state)
+{
+    struct world *w = world(state);
+    struct book b = opened_book(w);
+    uint32_t tags[] = { PidTagDisplayName };
+    struct SeekEntriesResponse sought = { 0 };
+    struct UpdateStatResponse updated = { 0 };
+    answer_of(&b, "SeekEntries",
+              BODY_NSPI(w, SeekEntriesRequest, FROM_THE_BEGINNING, .HasTarget = true,
+                        .Target = P_STR(PidTagDisplayName, "alice"), .HasExplicitTable = true, .ExplicitTableCount = 2,
+                        .ExplicitTable = (uint32_t[]){ w->f->alice->minimal_id, w->f->bob->minimal_id },
+                        .HasColumns = true, .Columns = { 1, tags }));
+    struct wire_in in = wire_in(w->f->arena, b.last.body);
+    in.flavour = WIRE_NSPI;
+    assert_true(wire_get(&in, &SeekEntriesResponse_wire, &sought));
+    assert_int_equal(sought.ErrorCode, ecNone);
+    assert_int_equal(sought.RowCount, 2);
+    assert_string_equal(sought.RowData[0].values[0].str, "Alice Example"); /* R1053 */
+    assert_string_equal(sought.RowData[1].values[0].str, "Bob Example");
+    for (int32_t delta = 0; delta < 2; delta++) {
+        const struct STAT from = { .CodePage = 1252, .Delta = delta };
+        answer_of(&b, "UpdateStat",
+                  BODY_NSPI(w, UpdateStatRequest, .HasState = true, .State = from, .DeltaRequested = true));
+        decode(w, &b.last, &UpdateStatResponse_wire, &updated);
+        assert_true(updated.HasDelta);
+        assert_int_equal(updated.Delta, delta); /* R1083 */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1101,6 +1199,9 @@ int main(void)
         ROP_TEST(the_address_book_has_contexts_of_its_own),
         ROP_TEST(an_answer_without_end_is_an_error_and_the_context_stays),
         ROP_TEST(a_bind_that_fails_begins_nothing),
+        ROP_TEST(flags_without_a_meaning_change_no_answer),
+        ROP_TEST(a_value_of_several_begins_with_whether_it_is_there),
+        ROP_TEST(a_seek_brings_rows_and_an_update_says_how_far_it_went),
         ROP_TEST(every_function_of_the_address_book_is_reached_by_its_name),
     };
     FILE *quiet = fopen("/dev/null", "w");

@@ -138,6 +138,24 @@ static void without_DEL_MESSAGES_a_folder_with_messages_stays(void **state)
     assert_false(exists(f, made.fid)); /* R471, R498 */
 }
 
+static void a_soft_deleted_folder_says_when_it_was_deleted(void **state)
+{
+    struct rop_fixture *f = *state;
+    static const uint32_t columns[] = { PidTagFolderId, PidTagDeletedOn };
+    const struct made made = make(f, top(f), "Projects");
+    assert_int_equal(rop_get(f, made.handle, PidTagDeletedOn).u32, (uint32_t)ecNotFound);
+    const uint64_t before = filetime_now();
+    assert_false(partial_of_delete(f, top(f), made.fid, DEL_MESSAGES));
+    const uint32_t t = RUN(f, GetHierarchyTable, top(f), .TableFlags = TABLE_SOFT_DELETES).handle;
+    CODE(RUN(f, SetColumns, t, .PropertyTagCount = 2, .PropertyTags = columns), ecNone);
+    const struct rop_done done = RUN_ROWS(f, QueryRows, t, columns, .ForwardRead = true, .RowCount = 9);
+    const struct RopQueryRowsResponse *r = done.response;
+    assert_int_equal(r->RowCount, 1);
+    assert_int_equal(r->RowData[0].values[0].u64, made.fid);
+    assert_int_equal(r->RowData[0].values[1].tag, PidTagDeletedOn);
+    assert_in_range(r->RowData[0].values[1].u64, before, filetime_now()); /* R10348 */
+}
+
 static void without_DEL_FOLDERS_a_folder_with_subfolders_stays(void **state)
 {
     struct rop_fixture *f = *state;
@@ -176,6 +194,12 @@ static void emptying_leaves_the_folder_and_what_is_associated_unless_asked(void 
     assert_int_equal(rows_of(f, made.handle, 0), 0);
     assert_int_equal(subfolders_of(f, made.handle, 0), 0); /* R618 */
     assert_int_equal(rows_of(f, made.handle, TABLE_ASSOCIATED), 1);
+    CODE(RUN(f, EmptyFolder, made.handle, .WantDeleteAssociated = true), ecNone);
+    assert_int_equal(rows_of(f, made.handle, TABLE_ASSOCIATED), 0); /* R238 */
+    rop_save(
+        f,
+        RUN(f, CreateMessage, made.handle, .CodePageId = 0x0FFF, .FolderId = made.fid, .AssociatedFlag = true).handle);
+    assert_int_equal(rows_of(f, made.handle, TABLE_ASSOCIATED), 1);
     CODE(RUN(f, HardDeleteMessagesAndSubfolders, made.handle, .WantDeleteAssociated = true), ecNone);
     assert_int_equal(rows_of(f, made.handle, TABLE_ASSOCIATED), 0); /* R113804 */
     assert_true(exists(f, made.fid));                               /* R113801 */
@@ -188,7 +212,9 @@ static void deleted_messages_are_soft_deleted_and_hard_deleted_ones_are_gone(voi
     struct rop_fixture *f = *state;
     const struct made made = make(f, top(f), "Projects");
     const uint64_t soft[] = { rop_message(f, made.fid, "a") }, hard[] = { rop_message(f, made.fid, "b") };
-    CODE(RUN(f, DeleteMessages, made.handle, .MessageIdCount = 1, .MessageIds = soft), ecNone);
+    CODE(RUN(f, DeleteMessages, made.handle, .WantAsynchronous = false, .MessageIdCount = 1, .MessageIds = soft),
+         ecNone);
+    assert_int_equal(rows_of(f, made.handle, 0), 1); /* R271: done when it is answered */
     CODE(RUN(f, HardDeleteMessages, made.handle, .MessageIdCount = 1, .MessageIds = hard), ecNone);
     assert_int_equal(rows_of(f, made.handle, 0), 0);
     assert_int_equal(rows_of(f, made.handle, TABLE_SOFT_DELETES), 1); /* R1156 */
@@ -238,6 +264,11 @@ static void a_folder_moves_with_all_it_has(void **state)
     assert_int_equal(subfolders_of(f, b.handle, 0), 1);
     assert_int_equal(rows_of(f, rop_folder(f, inner.fid), 0), 1);
     assert_string_equal(rop_get(f, rop_folder(f, inner.fid), PidTagDisplayName).str, "Moved");
+    CODE(
+        RUN_TO(f, MoveFolder, b.handle, a.handle, .UseUnicode = false, .FolderId = inner.fid, .NewFolderName = "Pläne"),
+        ecNone);
+    assert_string_equal(rop_get(f, rop_folder(f, inner.fid), PidTagDisplayName).str,
+                        "Pläne"); /* R184: in the code page */
     CODE(RUN_TO(f, MoveFolder, top(f), b.handle, .UseUnicode = true, .FolderId = b.fid, .NewFolderName = "x"),
          ecRootFolder);
     CODE(RUN_TO(f, MoveFolder, top(f), b.handle, .UseUnicode = true, .FolderId = store_id(9999), .NewFolderName = "x"),
@@ -295,6 +326,7 @@ int main(void)
         ROP_TEST(a_folder_needs_a_name_and_a_type),
         ROP_TEST(a_name_in_8_bits_is_read_in_the_sessions_code_page),
         ROP_TEST(without_DEL_MESSAGES_a_folder_with_messages_stays),
+        ROP_TEST(a_soft_deleted_folder_says_when_it_was_deleted),
         ROP_TEST(without_DEL_FOLDERS_a_folder_with_subfolders_stays),
         ROP_TEST(what_cannot_be_deleted_says_why),
         ROP_TEST(emptying_leaves_the_folder_and_what_is_associated_unless_asked),

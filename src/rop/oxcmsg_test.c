@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* [MS-OXCMSG] 3.2.5 as a client meets it. */
 #include "rop/fixture.h"
+#include "wire/guids.h"
 
 #define INBOX STORE_FID(SPECIAL_INBOX)
 enum { READ_ONLY = 0, READ_WRITE = 1, OPEN_SOFT_DELETED = 4 };
@@ -65,6 +66,38 @@ static void nobody_sees_a_message_before_it_is_saved(void **state)
     const uint64_t mid = rop_save(f, m);                            /* R372 */
     assert_int_equal(rop_get(f, inbox, PidTagContentCount).u32, 1);
     assert_string_equal(rop_get(f, open_inbox(f, mid), PidTagSubject).str, "hidden"); /* R321 */
+}
+
+static void the_id_that_saving_answers_opens_the_message(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t m = create(f);
+    rop_set(f, m, P_STR(PidTagSubject, "kept"));
+    const struct rop_done done = RUN(f, SaveChangesMessage, m, .SaveFlags = KEEP_READ_WRITE);
+    CODE(done, ecNone);
+    const uint64_t mid = ((const struct RopSaveChangesMessageResponse *)done.response)->MessageId;
+    assert_int_equal(rop_get(f, m, PidTagMid).u64, mid); /* R728 */
+    assert_string_equal(rop_get(f, open_inbox(f, mid), PidTagSubject).str, "kept");
+}
+
+/* Clients have them; the server keeps them for all. */
+static void archive_tags_and_side_effects_are_kept_as_clients_set_them(void **state)
+{
+    struct rop_fixture *f = *state;
+    enum { SIDE_EFFECTS = 0x8510, OPEN_TO_MOVE = 0x40, CANNOT_UNDO_MOVE = 0x1000 };
+    const struct PropertyName name = { .Kind = 0, .GUID = PSETID_Common, .LID = SIDE_EFFECTS };
+    const struct blob tag = BLOB_OF("0123456789abcdef", 16);
+    rop_set(f, rop_folder(f, INBOX), P_BIN(PidTagArchiveTag, tag));
+    assert_true(blob_equal(rop_get(f, rop_folder(f, INBOX), PidTagArchiveTag).bin, tag)); /* R2195 */
+    const struct rop_done done =
+        RUN(f, GetPropertyIdsFromNames, f->logon, .Flags = 2, .PropertyNameCount = 1, .PropertyNames = &name);
+    CODE(done, ecNone);
+    const uint16_t id = ((const struct RopGetPropertyIdsFromNamesResponse *)done.response)->PropertyIds[0];
+    const uint32_t m = create(f), effects = (uint32_t)id << 16 | PtypInteger32;
+    rop_set(f, m, P_I32(effects, OPEN_TO_MOVE | CANNOT_UNDO_MOVE));
+    const uint32_t kept = rop_get(f, open_inbox(f, rop_save(f, m)), effects).u32;
+    assert_true(kept & OPEN_TO_MOVE);     /* R2012 */
+    assert_true(kept & CANNOT_UNDO_MOVE); /* R2016 */
 }
 
 static void a_message_opens_in_its_own_folder_alone(void **state)
@@ -714,6 +747,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROP_TEST(a_new_message_has_its_defaults),
         ROP_TEST(nobody_sees_a_message_before_it_is_saved),
+        ROP_TEST(the_id_that_saving_answers_opens_the_message),
+        ROP_TEST(archive_tags_and_side_effects_are_kept_as_clients_set_them),
         ROP_TEST(a_message_opens_in_its_own_folder_alone),
         ROP_TEST(a_soft_deleted_message_opens_only_where_asked),
         ROP_TEST(opening_tells_subject_and_named_properties),

@@ -281,6 +281,10 @@ static void without_replication_properties_are_set_just_so(void **state)
     CODE(done, ecNone);
     assert_int_equal(((const struct RopSetPropertiesNoReplicateResponse *)done.response)->PropertyProblemCount, 1);
     assert_string_equal(rop_get(f, inbox, PidTagComment).str, "local");
+    const uint32_t m = message(f);
+    const struct prop subject = P_STR(PidTagSubject, "s");
+    CODE(RUN(f, SetPropertiesNoReplicate, m, .PropertyValueCount = 1, .PropertyValues = &subject), ecNone);
+    assert_string_equal(rop_get(f, m, PidTagSubject).str, "s"); /* R823 */
 }
 
 static void a_message_opened_for_reading_is_not_changed(void **state)
@@ -421,6 +425,27 @@ static void everything_but_what_is_excluded_is_copied(void **state)
     assert_string_equal(rop_get(f, rop_open_message(f, INBOX, mid, 0), PidTagBody).str, "body");
 }
 
+static void a_copy_of_everything_may_leave_what_is_there(void **state)
+{
+    struct rop_fixture *f = *state;
+    const uint32_t from = message(f), to = message(f);
+    const uint32_t inbox = rop_folder(f, INBOX), outbox = rop_folder(f, STORE_FID(SPECIAL_OUTBOX));
+    rop_set(f, from, P_STR(PidTagSubject, "from"));
+    rop_set(f, from, P_STR(PidTagBody, "body"));
+    rop_set(f, from, P_I32(PidTagImportance, 2));
+    rop_set(f, to, P_STR(PidTagSubject, "to"));
+    CODE(RUN_TO(f, CopyTo, from, to, .CopyFlags = NO_OVERWRITE), ecNone);
+    assert_string_equal(rop_get(f, to, PidTagSubject).str, "to"); /* R5070504 */
+    assert_int_equal(rop_get(f, to, PidTagImportance).u32, 1);    /* R5070504: it has one from the beginning */
+    assert_string_equal(rop_get(f, to, PidTagBody).str, "body");
+    rop_set(f, inbox, P_STR(PidTagComment, "in"));
+    rop_set(f, inbox, P_I32(0x85030003, 3));
+    rop_set(f, outbox, P_STR(PidTagComment, "out"));
+    CODE(RUN_TO(f, CopyTo, inbox, outbox, .CopyFlags = NO_OVERWRITE), ecNone);
+    assert_string_equal(rop_get(f, outbox, PidTagComment).str, "out"); /* R5070504 */
+    assert_int_equal(rop_get(f, outbox, 0x85030003).u32, 3);
+}
+
 static void folders_copy_their_properties_at_once(void **state)
 {
     struct rop_fixture *f = *state;
@@ -536,6 +561,7 @@ int main(void)
         ROP_TEST(names_are_asked_for_by_kind_and_set),
         ROP_TEST(properties_are_copied_between_messages_and_problems_named),
         ROP_TEST(everything_but_what_is_excluded_is_copied),
+        ROP_TEST(a_copy_of_everything_may_leave_what_is_there),
         ROP_TEST(folders_copy_their_properties_at_once),
         ROP_TEST(a_folder_is_copied_with_what_lies_in_it_where_asked),
         ROP_TEST(only_objects_of_one_kind_are_copied),

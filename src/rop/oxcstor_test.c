@@ -26,7 +26,7 @@ static void a_logon_names_the_thirteen_folders(void **state)
     for (unsigned i = 0; i < 13; i++)
         assert_true(store_counter(ids[i]) != 0); /* R821 */
     assert_int_equal(r->FolderIds.Inbox, STORE_FID(SPECIAL_INBOX));
-    assert_int_equal(r->ResponseFlags, 0x07); /* reserved, owner, send as */
+    assert_int_equal(r->ResponseFlags, 0x07); /* reserved, owner, R127: send as */
     assert_int_equal(r->LogonFlags, 0x01);
     assert_true(guid_equal(r->MailboxGuid, f->alice->mailbox_guid));
     assert_int_equal(r->ReplId, 1);
@@ -43,6 +43,18 @@ static void two_logons_of_a_mailbox_share_their_replica(void **state)
     const struct RopLogonResponse *second = log_on(other, f->alice->legacy_dn, 1, 0).response;
     assert_true(guid_equal(first->ReplGuid, second->ReplGuid)); /* R1205 */
     assert_int_equal(first->GwartTime, second->GwartTime);
+    const struct rop_done again = RUN(f, Logon, NONE, .LogonFlags = 1, .EssdnSize = 1, .Essdn = f->alice->legacy_dn);
+    assert_true(guid_equal(((const struct RopLogonResponse *)again.response)->ReplGuid, first->ReplGuid)); /* R133 */
+}
+
+static void a_logon_says_that_the_owner_is_out_of_office(void **state)
+{
+    struct rop_fixture *f = *state;
+    for (unsigned away = 0; away < 2; away++) {
+        rop_set(f, f->logon, P_BOOL(PidTagOutOfOfficeState, away));
+        const struct RopLogonResponse *r = log_on(f, f->alice->legacy_dn, 1, 0).response;
+        assert_int_equal(r->ResponseFlags & 0x10, away ? 0x10 : 0); /* R129 */
+    }
 }
 
 static void the_dn_may_end_in_the_mailbox_as_Autodiscover_writes_it(void **state)
@@ -91,7 +103,9 @@ static void expect_receive(struct rop_fixture *f, const char *class, uint64_t fi
     const struct rop_done done = RUN(f, GetReceiveFolder, f->logon, .MessageClass = class);
     CODE(done, ecNone);
     const struct RopGetReceiveFolderResponse *r = done.response;
-    assert_int_equal(r->FolderId, fid);
+    assert_int_equal(r->FolderId, fid); /* R208 */
+    assert_non_null(memmem(f->response.data, f->response.size, r->ExplicitMessageClass,
+                           strlen(r->ExplicitMessageClass) + 1));          /* R211: with its NUL */
     assert_true(strcasecmp(r->ExplicitMessageClass, explicit_class) == 0); /* R1225 */
 }
 
@@ -107,7 +121,7 @@ static void a_message_class_goes_where_its_longest_prefix_says(void **state)
     expect_receive(f, "IPM.Notebook", STORE_FID(SPECIAL_INBOX), "IPM");
     CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = STORE_FID(SPECIAL_SENT_ITEMS), .MessageClass = "ipm.note"),
          ecNone);
-    expect_receive(f, "IPM.Note", STORE_FID(SPECIAL_SENT_ITEMS), "IPM.Note"); /* R1235 */
+    expect_receive(f, "IPM.Note", STORE_FID(SPECIAL_SENT_ITEMS), "IPM.Note"); /* R1235, R247 */
     CODE(RUN(f, SetReceiveFolder, f->logon, .FolderId = 0, .MessageClass = "IPM.NOTE"), ecNone);
     expect_receive(f, "IPM.Note", STORE_FID(SPECIAL_INBOX), "IPM"); /* R864 */
 }
@@ -161,9 +175,17 @@ static void an_id_becomes_a_long_term_id_and_back(void **state)
 {
     struct rop_fixture *f = *state;
     const struct rop_done there = RUN(f, LongTermIdFromId, f->logon, .ObjectId = STORE_FID(SPECIAL_INBOX));
-    CODE(there, ecNone);
+    CODE(there, ecNone); /* R450 */
     const struct LongTermId id = ((const struct RopLongTermIdFromIdResponse *)there.response)->LongTermId;
     assert_false(guid_is_zero(id.DatabaseGuid));
+    const struct RopLogonResponse *own = log_on(f, f->alice->legacy_dn, 1, 0).response;
+    assert_true(guid_equal(id.DatabaseGuid, own->ReplGuid)); /* R1243 */
+    const uint64_t counter = store_counter(STORE_FID(SPECIAL_INBOX));
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(id.GlobalCounter[i], counter >> (40 - 8 * i) & 0xFF); /* R1243 */
+    const struct rop_done sent = RUN(f, LongTermIdFromId, f->logon, .ObjectId = STORE_FID(SPECIAL_SENT_ITEMS));
+    assert_true(guid_equal(((const struct RopLongTermIdFromIdResponse *)sent.response)->LongTermId.DatabaseGuid,
+                           id.DatabaseGuid)); /* R947 */
     const struct rop_done back = RUN(f, IdFromLongTermId, rop_folder(f, STORE_FID(SPECIAL_INBOX)), .LongTermId = id);
     CODE(back, ecNone);
     assert_int_equal(((const struct RopIdFromLongTermIdResponse *)back.response)->ObjectId, STORE_FID(SPECIAL_INBOX));
@@ -179,8 +201,10 @@ static void a_replica_that_is_not_known_gets_an_id_that_stays(void **state)
         CODE(done, ecNone);
         ids[i] = ((const struct RopIdFromLongTermIdResponse *)done.response)->ObjectId;
     }
-    assert_int_equal(ids[0], ids[1]);
-    assert_int_not_equal(ids[0] & 0xFFFF, STORE_REPLICA_ID);
+    assert_int_equal(ids[0], ids[1]);                        /* R952 */
+    assert_int_not_equal(ids[0] & 0xFFFF, STORE_REPLICA_ID); /* R950 */
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(ids[0] >> (16 + 8 * i) & 0xFF, id.GlobalCounter[i]); /* R1252 */
     const struct rop_done back = RUN(f, LongTermIdFromId, f->logon, .ObjectId = ids[0]);
     CODE(back, ecNone);
     assert_true(guid_equal(((const struct RopLongTermIdFromIdResponse *)back.response)->LongTermId.DatabaseGuid,
@@ -204,7 +228,7 @@ static void what_speaks_of_public_folders_says_that_there_are_none(void **state)
     CODE(RUN(f, GetStoreState, f->logon), ecNotImplemented);                                        /* R882 */
     CODE(RUN(f, GetOwningServers, f->logon, .FolderId = STORE_FID(SPECIAL_INBOX)), ecNotSupported); /* R892 */
     const struct rop_done done = RUN(f, PublicFolderIsGhosted, f->logon, .FolderId = STORE_FID(SPECIAL_INBOX));
-    CODE(done, ecNone);
+    CODE(done, ecNone);                                                                        /* R431 */
     assert_false(((const struct RopPublicFolderIsGhostedResponse *)done.response)->IsGhosted); /* R917 */
 }
 
@@ -213,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROP_TEST(a_logon_names_the_thirteen_folders),
         ROP_TEST(two_logons_of_a_mailbox_share_their_replica),
+        ROP_TEST(a_logon_says_that_the_owner_is_out_of_office),
         ROP_TEST(the_dn_may_end_in_the_mailbox_as_Autodiscover_writes_it),
         ROP_TEST(somebody_elses_mailbox_is_refused_and_nobodys_is_unknown),
         ROP_TEST(undefined_flags_are_ecError),

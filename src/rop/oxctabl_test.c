@@ -219,7 +219,7 @@ static void a_fraction_leads_to_its_place(void **state)
 {
     struct rop_fixture *f = *state;
     const struct table t = sorted(f);
-    CODE(RUN(f, SeekRowFractional, t.handle, .Numerator = 1, .Denominator = 2), ecNone);
+    CODE(RUN(f, SeekRowFractional, t.handle, .Numerator = 1, .Denominator = 2), ecNone); /* R855 */
     expect_position(&t, 3, 6);
     CODE(RUN(f, SeekRowFractional, t.handle, .Numerator = 0, .Denominator = 7), ecNone);
     expect_position(&t, 0, 6); /* R514 */
@@ -446,6 +446,18 @@ static void a_bookmark_ends_with_what_it_was_made_in(void **state)
     CODE(seek_bookmark(&t, BLOB_OF("", 0), 0), ecInvalidBookmark);
 }
 
+static void a_hierarchy_has_bookmarks_and_forgets_them(void **state)
+{
+    struct rop_fixture *f = *state;
+    static const uint32_t fid[] = { PidTagFolderId };
+    const struct table t = { .f = f, .handle = RUN(f, GetHierarchyTable, f->logon).handle };
+    CODE(RUN(f, SetColumns, t.handle, .PropertyTagCount = 1, .PropertyTags = fid), ecNone);
+    const struct blob b = bookmark(&t);
+    CODE(seek_bookmark(&t, b, 0), ecNone);
+    CODE(RUN(f, FreeBookmark, t.handle, .BookmarkSize = (uint16_t)b.size, .Bookmark = b), ecNone); /* R547 */
+    CODE(seek_bookmark(&t, b, 0), ecInvalidBookmark);
+}
+
 /* ---- finding ---- */
 
 static struct rop_done find(const struct table *t, const struct restriction *r, uint8_t flags, uint8_t origin,
@@ -537,6 +549,7 @@ int main(void)
         ROP_TEST(a_reset_table_is_as_new),
         ROP_TEST(a_bookmark_leads_back_to_its_row),
         ROP_TEST(a_bookmark_whose_row_is_gone_says_so),
+        ROP_TEST(a_hierarchy_has_bookmarks_and_forgets_them),
         ROP_TEST(a_bookmark_ends_with_what_it_was_made_in),
         ROP_TEST(a_row_is_found_from_where_the_client_says_in_both_directions),
         ROP_TEST(a_row_is_found_in_the_hierarchy_too),

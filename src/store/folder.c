@@ -14,7 +14,7 @@ void folder_row_read(struct sql_rows *rows, unsigned first, struct folder_row *r
     row->parent = (uint64_t)sql_col_int(rows, c++);
     row->cn = (uint64_t)sql_col_int(rows, c++);
     row->type = (uint8_t)sql_col_int(rows, c++);
-    row->deleted = !sql_col_null(rows, c++);
+    row->deleted = (uint64_t)sql_col_int(rows, c++); /* NULL: 0 */
     row->hidden = sql_col_int(rows, c++);
     row->total = (uint32_t)sql_col_int(rows, c++);
     row->unread = (uint32_t)sql_col_int(rows, c++);

@@ -65,6 +65,12 @@ GETTER(class)
     return *row->class ? P_STR(tag, talloc_strdup(arena, row->class)) : P_ERR(tag, ecNotFound);
 }
 
+GETTER(deleted)
+{
+    UNUSED;
+    return row->deleted ? P_TIME(tag, row->deleted) : P_ERR(tag, ecNotFound);
+}
+
 /* [MS-OXCPRPT] 2.2.1.1: modify, read, delete, and create folders, messages and FAI messages in it. */
 GETTER(access)
 {

@@ -86,8 +86,9 @@ static inline struct prop size_prop(uint32_t tag, uint64_t size)
 struct folder_row {
     uint64_t fid, parent, cn;
     uint8_t type;
-    bool deleted, hidden, has_rules;
+    bool hidden, has_rules;
     uint32_t total, unread, associated, subfolders, deleted_total, hierarchy_cn;
+    uint64_t deleted; /* when, softly; 0: it lives */
     uint64_t size, associated_size;
     uint64_t content_time, hierarchy_time, modified, created, committed;
     const char *name, *comment, *class;

@@ -117,6 +117,7 @@ unsigned message_html_codepage(uint32_t codepage, struct blob html);
 uint32_t message_native_body(const struct item *);
 void message_native_body_asked(const struct item *, const uint32_t *tags, uint32_t count, struct prop *values);
 
+bool message_has(const struct store_message *, uint32_t tag);
 bool message_is_plain(uint32_t tag);             /* kept in the bag as it is, not by a function */
 enum ec attachment_set_one(struct store_attachment *, const struct prop *);
 bool attachment_is_shown(const struct item *);   /* counts for PidTagHasAttachments */

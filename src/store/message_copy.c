@@ -169,7 +169,7 @@ static enum ec copy_all_but(struct store_message *to, struct store_message *from
     const uint32_t count = item_tags(arena, &from->item, &tags);
     enum ec ec = ecNone;
     for (uint32_t i = 0; !ec && i < count; i++)
-        if (is_asked_for(s, tags[i]) && !(no_overwrite && item_has(&to->item, tags[i])))
+        if (is_asked_for(s, tags[i]) && !(no_overwrite && message_has(to, tags[i])))
             ec = copy_value(to, from, tags[i]);
     talloc_free(arena);
     return ec;
@@ -187,7 +187,7 @@ static enum ec copy_one(struct store_message *to, struct store_message *from, ui
         return ecComputed;
     if (!item_has(&from->item, tag))
         return ecNotFound;
-    return no_overwrite && item_has(&to->item, tag) ? ecNone : copy_value(to, from, tag);
+    return no_overwrite && message_has(to, tag) ? ecNone : copy_value(to, from, tag);
 }
 
 enum ec store_message_copy(struct store_message *to, struct store_message *from, const uint32_t *tags, uint32_t count,

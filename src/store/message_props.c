@@ -246,6 +246,13 @@ void message_prop(TALLOC_CTX *arena, const struct message_view *v, uint32_t tag,
     item_convert(arena, tag, limit, cut, out);
 }
 
+/* A default is a value as well: RopCreateMessage gives it, [MS-OXCMSG] 3.2.5.2. */
+bool message_has(const struct store_message *m, uint32_t tag)
+{
+    const struct computed *c = computed_of(tag);
+    return (c && c->rule == DEFAULT) || item_has(&m->item, tag);
+}
+
 /* ---- setting ---- */
 
 /* [MS-OXCMSG] 2.2.1.6: a client sets these, and only before the first save. */

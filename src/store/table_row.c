@@ -199,7 +199,7 @@ static const char depth_below_sql[] =
 static bool folder_belongs(struct store_table *t, struct store_tx *tx, struct table_row *row)
 {
     const bool soft = t->flags & TABLE_SOFT_DELETES;
-    if (row->folder.deleted != soft)
+    if ((row->folder.deleted != 0) != soft)
         return false;
     if (!(t->flags & TABLE_DEPTH))
         return row->folder.parent == t->fid;
