@@ -139,6 +139,24 @@ static void a_moved_message_is_announced_where_it_is_delivered(void **state)
     assert_int_equal(post_count(p, p->alice, INBOX), 1);
 }
 
+/* A crash came between the delivery and its note in the queue: it is looked for where the rules put it. */
+static void what_was_delivered_before_a_crash_is_found_where_the_rule_has_put_it(void **state)
+{
+    struct post *p = *state;
+    add_rule(p, (struct rule){ .of = p->alice,
+                               .actions = { action(OP_MOVE, 0, to_folder(p, JUNK)),
+                                            action(OP_FORWARD, 0, to_person(p, "bob@contoso.com")) } });
+    struct letter *letter = letter_new(p->arena);
+    letter_set(&letter->props, P_STR(PidTagMessageClass, "IPM.Note"));
+    letter_set(&letter->props, P_STR(PidTagBody, "x"));
+    struct delivery how = { .id = "submission", .since = filetime_now() };
+    OK(deliver(p->transport, p->alice, letter, &how));
+    how.only_once = true;
+    OK(deliver(p->transport, p->alice, letter, &how));
+    assert_int_equal(post_count(p, p->alice, JUNK), 1);
+    assert_int_equal(post_count(p, p->bob, INBOX), 1);
+}
+
 static void a_copy_leaves_the_message_where_it_is(void **state)
 {
     struct post *p = *state;
@@ -619,6 +637,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(a_moved_message_is_announced_where_it_is_delivered),
+        TEST(what_was_delivered_before_a_crash_is_found_where_the_rule_has_put_it),
         TEST(a_copy_leaves_the_message_where_it_is),
         TEST(several_moves_make_several_copies),
         TEST(the_rules_of_the_other_folder_come_first_and_a_ring_ends),
