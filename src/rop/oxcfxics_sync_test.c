@@ -739,6 +739,58 @@ static void a_message_that_is_deleted_on_the_way_is_passed_over(void **state)
     assert_false(fx_client_has(c, given, gone));
 }
 
+/* Its attachment was replaced by somebody else while it was half way to the client. */
+static void a_message_that_breaks_off_is_named_and_comes_the_next_time(void **state)
+{
+    struct rop_fixture *f = *state;
+    struct fx_client *c = fx_client(f, INBOX, FX_CONTENTS);
+    struct ExtendedErrorInfo info;
+    struct buf all;
+    a_rich_message(f);
+    fx_client_sync(c);
+    const uint64_t mid = in_header(c, 0, PidTagMid)->u64, stays = rop_message(f, INBOX, "stays");
+    c->given = c->seen = c->seen_fai = c->read = BLOB_OF(NULL, 0);
+    c->send_options |= FX_RECOVER_MODE;
+    const uint32_t d = fx_client_begin(c);
+    buf_init(&all, f->arena);
+    bool replaced = false;
+    for (uint16_t status = 1; status != 3;) {
+        const struct rop_done done = RUN(f, FastTransferSourceGetBuffer, d, .BufferSize = 0x7000);
+        CODE(done, ecNone);
+        const struct RopFastTransferSourceGetBufferResponse *r = done.response;
+        buf_add(&all, r->TransferBuffer.data, r->TransferBuffer.size);
+        status = r->TransferStatus;
+        if (!replaced && all.size > 230000) {
+            const uint32_t m = rop_open_message(f, INBOX, mid, 1);
+            const struct rop_done a = RUN(f, OpenAttachment, m, .OpenAttachmentFlags = 1, .AttachmentID = 0);
+            CODE(a, ecNone);
+            rop_set(f, a.handle, P_BIN(PidTagAttachDataBinary, BLOB_OF("short", 5)));
+            CODE(RUN(f, SaveChangesAttachment, a.handle, .SaveFlags = 0x0C), ecNone);
+            rop_save(f, m);
+            replaced = true;
+        }
+    }
+    const uint8_t marker[] = { 0x03, 0x00, 0x18, 0x40, 0x02, 0x01, 0x00, 0x00 }; /* R1338, R1339 */
+    const uint8_t *at = memmem(all.data, all.size, marker, sizeof marker);
+    assert_non_null(at); /* R1071, R1074, R3462 */
+    const struct blob rest = BLOB_OF(at, (size_t)(all.data + all.size - at));
+    c->got = fx_parse(f->arena, rest);
+    struct wire_in in = wire_in(f->arena, c->got.elements[1].prop.bin);
+    assert_true(wire_get(&in, &ExtendedErrorInfo_wire, &info));   /* R1340 */
+    assert_int_equal(info.Version, 0);                            /* R286 */
+    assert_int_equal(info.ErrorCode, (uint32_t)ecObjectModified); /* R290 */
+    assert_int_equal(info.AuxBytesCount, 0);
+    assert_outline(c, "FXErrorInfo IncrSyncChg IncrSyncMessage " STATE); /* R1078 */
+    c->given = fx_find(&c->got, 0, MetaTagIdsetGiven, NULL)->bin;
+    c->seen = fx_find(&c->got, 0, MetaTagCnsetSeen, NULL)->bin;
+    assert_false(fx_client_has(c, c->given, mid));
+    assert_true(fx_client_has(c, c->given, stays));
+    fx_client_sync(c);
+    assert_true(in_header(c, 0, PidTagMid)->u64 == mid);
+    assert_int_equal(
+        fx_find(&c->got, fx_marker_at(&c->got, "NewAttach", 0), PidTagAttachDataBinary, "EndAttach")->bin.size, 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -772,6 +824,7 @@ int main(void)
         ROP_TEST(a_stream_goes_on_in_chained_buffers),
         ROP_TEST(after_the_end_nothing_more_comes),
         ROP_TEST(a_message_that_is_deleted_on_the_way_is_passed_over),
+        ROP_TEST(a_message_that_breaks_off_is_named_and_comes_the_next_time),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
