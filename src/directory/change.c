@@ -109,8 +109,9 @@ static void make_account(struct directory *d, TALLOC_CTX *arena, const struct or
 {
     const uint64_t now = filetime_now();
     *a = (struct account){
-        .mailbox_guid = guid_random(), .guid = guid_random(), .kind = ACCOUNT_USER_MAILBOX,
-        .database_guid = given->database, .mapi_enabled = true, .quota = ORG_QUOTA_NONE,
+        .mailbox_guid = guid_random(), .guid = guid_random(), .kind = given->kind,
+        .database_guid = given->database, .mapi_enabled = true,
+        .disabled = given->kind == ACCOUNT_SHARED_MAILBOX, .quota = ORG_QUOTA_NONE,
         .when_created = now, .when_changed = now, .version = 1,
     };
     derive_names(d, arena, s, given, a);
@@ -200,7 +201,6 @@ static void keep_what_never_changes(struct account *a, const struct account *bef
 {
     a->guid = before->guid;
     a->minimal_id = before->minimal_id;
-    a->kind = before->kind;
     a->legacy_dn = before->legacy_dn;
     a->database_guid = before->database_guid;
     a->when_created = before->when_created;
@@ -258,13 +258,16 @@ enum ec directory_remove(struct directory *d, const struct account *account, acc
     if (!ec) {
         struct sql_tx tx = sql_begin(d->db);
         row_delete(&tx, &old->account);
+        row_forget_grants(&tx, old->account.guid);
         row_disconnect(&tx, &old->account);
         ec = end(d, &tx, ecNone);
     }
     if (!ec) {
         entry_take(old);
         publish(d, old, NULL);
-        ec = gone ? purge(d, &old->account, gone, arg) : ecNone;
+        ec = grants_load(d);
+        if (!ec && gone)
+            ec = purge(d, &old->account, gone, arg);
         entry_release(old);
     }
     pthread_mutex_unlock(&d->writing);

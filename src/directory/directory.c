@@ -101,6 +101,8 @@ enum ec directory_open(struct directory **out, TALLOC_CTX *owner, struct org *or
     if (!ec)
         ec = sql_schema(d->db, directory_schema, directory_schema_steps, "directory");
     ec = ec ? directory_say(ec, "%s", sql_error(d->db)) : load(d);
+    if (!ec)
+        ec = grants_load(d);
     if (ec) {
         talloc_free(d);
         return ec;

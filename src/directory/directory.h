@@ -8,7 +8,7 @@
 #pragma once
 #include "org/org.h"
 
-enum account_kind { ACCOUNT_USER_MAILBOX };
+enum account_kind { ACCOUNT_USER_MAILBOX, ACCOUNT_SHARED_MAILBOX };      /* nobody signs in to a shared one */
 
 struct account {
     struct guid mailbox_guid;               /* ExchangeGuid: MailboxId=GUID@domain; never changes */
@@ -36,6 +36,7 @@ struct account {
     bool disabled;                          /* cannot sign in */
     bool own_quota;                         /* `quota` counts, and not its database's: UseDatabaseQuotaDefaults $false */
     struct org_quota quota;
+    bool copy_sent_as, copy_sent_on_behalf; /* MessageCopyFor...Enabled: Sent Items gets what others send in its name */
     uint64_t when_created, when_changed, version;
     struct blob sort_key;                   /* of display_name, memcmp order is the address book's */
 };
@@ -98,6 +99,29 @@ struct policy_input directory_policy_input(const struct org_settings *, const st
 struct org_quota account_quota(const struct org_settings *, const struct account *);
 struct org_quota directory_quota(struct directory *, struct guid mailbox);
 
+/* Rights to a whole mailbox, as an administrator gives them to somebody else. */
+enum {
+    GRANT_FULL_ACCESS = 0x01, GRANT_READ_PERMISSION = 0x02, GRANT_CHANGE_PERMISSION = 0x04, GRANT_CHANGE_OWNER = 0x08,
+    GRANT_DELETE_ITEM = 0x10, GRANT_EXTERNAL_ACCOUNT = 0x20,
+    GRANT_SEND_AS = 0x100,                  /* appears as the sender */
+    GRANT_SEND_ON_BEHALF = 0x200,           /* appears as who sends for the sender */
+    GRANT_AUTO_MAPPING = 0x1000,            /* with full access: Autodiscover tells the trustee of the mailbox */
+};
+struct grant {
+    struct guid mailbox, trustee;           /* the `guid` of their accounts */
+    unsigned allowed, denied;               /* what is denied is not allowed */
+};
+struct grant_list {
+    struct grant *items;
+    size_t count;
+};
+unsigned directory_rights(struct directory *, const struct account *mailbox, const struct account *trustee);
+struct grant_list directory_grants_of(struct directory *, TALLOC_CTX *arena, const struct account *mailbox);
+struct grant_list directory_grants_to(struct directory *, TALLOC_CTX *arena, const struct account *trustee);
+const struct account *directory_by_guid(struct directory *, TALLOC_CTX *arena, struct guid account);
+/* What this trustee has there from now on; nothing allowed or denied: the entry goes.  It takes effect at once. */
+enum ec directory_grant(struct directory *, const struct grant *);
+
 /* Changes, for the cmdlets.  On the disk when the call returns. */
 struct account_new {
     const char *name;
@@ -106,6 +130,7 @@ struct account_new {
     const char *user_principal_name, *primary_smtp;                          /* one of them may be NULL */
     const char *password_hash;              /* NULL: nobody can sign in */
     struct guid database;
+    enum account_kind kind;
 };
 /* `made` runs inside the transaction, when the account is complete: it creates the mailbox, and its failure (or NULL:
  * nothing to do) undoes the account.  Refusals are in directory_refusal(). */

@@ -51,6 +51,7 @@ struct directory {
     uint64_t generation;                    /* atomic */
     pthread_mutex_t listing;
     struct list_picture *lists[ACCOUNTS_ALL + 1];
+    struct grants *grants;                  /* grant.c; guarded by `looking` */
 };
 
 enum ec directory_say(enum ec, const char *format, ...) PRINTF(2, 3);
@@ -87,6 +88,7 @@ void row_delete(struct sql_tx *, const struct account *);
 void row_disconnect(struct sql_tx *, const struct account *);
 enum ec row_disconnected(TALLOC_CTX *arena, struct sql *, struct account *);       /* by mailbox_guid, fills the rest */
 void row_forget_disconnected(struct sql_tx *, struct guid mailbox);
+struct guid row_guid(struct sql_rows *, unsigned column);
 uint32_t row_next_minimal_id(struct sql_tx *);
 
 /* directory.c: what is not kept but follows from the settings: logon name, database name, the store's place. */
@@ -97,6 +99,10 @@ void account_complete(TALLOC_CTX *arena, const struct org_settings *, struct acc
 enum ec account_check(struct directory *, const struct org_settings *, const struct account *,
                       const struct entry *self);
 bool account_alias_char(unsigned char c);
+
+/* grant.c; `writing` is held */
+enum ec grants_load(struct directory *);
+void row_forget_grants(struct sql_tx *, struct guid account);
 
 /* list.c */
 void list_forget(struct directory *);

@@ -13,12 +13,16 @@ const struct sql_schema_step directory_schema[] = {
       "  mapi_http_enabled BIGINT NOT NULL, block_external BIGINT NOT NULL, mapi_enabled BIGINT NOT NULL,"
       "  hidden BIGINT NOT NULL, disabled BIGINT NOT NULL, password_hash TEXT, when_created BIGINT NOT NULL,"
       "  when_changed BIGINT NOT NULL, version BIGINT NOT NULL, own_quota BIGINT NOT NULL,"
-      "  warning_quota BIGINT NOT NULL, send_quota BIGINT NOT NULL, receive_quota BIGINT NOT NULL);"
+      "  warning_quota BIGINT NOT NULL, send_quota BIGINT NOT NULL, receive_quota BIGINT NOT NULL,"
+      "  copy_sent_as BIGINT NOT NULL, copy_sent_on_behalf BIGINT NOT NULL);"
       "CREATE TABLE next_minimal_id(value BIGINT NOT NULL);"
       "INSERT INTO next_minimal_id(value) VALUES(16);"
       "CREATE TABLE disconnected_mailbox("
       "  mailbox_guid BYTEA PRIMARY KEY, database_guid BYTEA NOT NULL, display_name TEXT NOT NULL,"
-      "  legacy_dn TEXT NOT NULL, when_disconnected BIGINT NOT NULL);" },
+      "  legacy_dn TEXT NOT NULL, when_disconnected BIGINT NOT NULL);"
+      "CREATE TABLE mailbox_grant("
+      "  mailbox BYTEA NOT NULL, trustee BYTEA NOT NULL, allowed BIGINT NOT NULL, denied BIGINT NOT NULL,"
+      "  PRIMARY KEY (mailbox, trustee));" },
 };
 const size_t directory_schema_steps = COUNTOF(directory_schema);
 
@@ -26,10 +30,11 @@ static const char accounts_sql[] =
     "SELECT mailbox_guid, guid, minimal_id, kind, name, alias, display_name, first_name, last_name, initials,"
     "       user_principal_name, sam_account_name, proxy_addresses, legacy_dn, database_guid, mapi_http_enabled,"
     "       block_external, mapi_enabled, hidden, disabled, password_hash, when_created, when_changed, version,"
-    "       own_quota, warning_quota, send_quota, receive_quota"
+    "       own_quota, warning_quota, send_quota, receive_quota,"
+    "       copy_sent_as, copy_sent_on_behalf"
     "  FROM account";
 
-static struct guid col_guid(struct sql_rows *rows, unsigned column)
+struct guid row_guid(struct sql_rows *rows, unsigned column)
 {
     const struct blob bytes = sql_col_blob(rows, column);
     struct guid guid = { 0 };
@@ -64,8 +69,8 @@ static char *join_addresses(TALLOC_CTX *arena, const struct account *account)
 static struct account account_of_row(TALLOC_CTX *arena, struct sql_rows *row, const struct org_settings *s)
 {
     struct account a = {
-        .mailbox_guid = col_guid(row, 0),
-        .guid = col_guid(row, 1),
+        .mailbox_guid = row_guid(row, 0),
+        .guid = row_guid(row, 1),
         .minimal_id = (uint32_t)sql_col_int(row, 2),
         .kind = (enum account_kind)sql_col_int(row, 3),
         .name = sql_col_text_copy(arena, row, 4),
@@ -77,7 +82,7 @@ static struct account account_of_row(TALLOC_CTX *arena, struct sql_rows *row, co
         .user_principal_name = sql_col_text_copy(arena, row, 10),
         .sam_account_name = sql_col_text_copy(arena, row, 11),
         .legacy_dn = sql_col_text_copy(arena, row, 13),
-        .database_guid = col_guid(row, 14),
+        .database_guid = row_guid(row, 14),
         .mapi_http_enabled = (enum org_switch)sql_col_int(row, 15),
         .block_external = sql_col_int(row, 16) != 0,
         .mapi_enabled = sql_col_int(row, 17) != 0,
@@ -88,6 +93,8 @@ static struct account account_of_row(TALLOC_CTX *arena, struct sql_rows *row, co
         .version = (uint64_t)sql_col_int(row, 23),
         .own_quota = sql_col_int(row, 24) != 0,
         .quota = { sql_col_int(row, 25), sql_col_int(row, 26), sql_col_int(row, 27) },
+        .copy_sent_as = sql_col_int(row, 28) != 0,
+        .copy_sent_on_behalf = sql_col_int(row, 29) != 0,
     };
     split_addresses(arena, &a, sql_col_text(row, 12));
     account_complete(arena, s, &a);
@@ -113,9 +120,10 @@ static const char insert_sql[] =
     "INSERT INTO account(mailbox_guid, guid, minimal_id, kind, name, alias, display_name, first_name, last_name,"
     "                    initials, user_principal_name, sam_account_name, proxy_addresses, legacy_dn, database_guid,"
     "                    mapi_http_enabled, block_external, mapi_enabled, hidden, disabled, password_hash,"
-    "                    when_created, when_changed, version, own_quota, warning_quota, send_quota, receive_quota)"
+    "                    when_created, when_changed, version, own_quota, warning_quota, send_quota, receive_quota,"
+    "                    copy_sent_as, copy_sent_on_behalf)"
     " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,"
-    "        $24, $25, $26, $27, $28)";
+    "        $24, $25, $26, $27, $28, $29, $30)";
 
 void row_insert(struct sql_tx *tx, const struct account *a, const char *password_hash)
 {
@@ -128,7 +136,8 @@ void row_insert(struct sql_tx *tx, const struct account *a, const char *password
                   B_BYTES(a->database_guid.bytes, 16), B_INT(a->mapi_http_enabled), B_INT(a->block_external),
                   B_INT(a->mapi_enabled), B_INT(a->hidden), B_INT(a->disabled), B_TEXT(password_hash),
                   B_INT((int64_t)a->when_created), B_INT((int64_t)a->when_changed), B_INT((int64_t)a->version),
-                  B_INT(a->own_quota), B_INT(a->quota.warning), B_INT(a->quota.send), B_INT(a->quota.receive)));
+                  B_INT(a->own_quota), B_INT(a->quota.warning), B_INT(a->quota.send), B_INT(a->quota.receive),
+                  B_INT(a->copy_sent_as), B_INT(a->copy_sent_on_behalf)));
     talloc_free(arena);
 }
 
@@ -137,7 +146,7 @@ static const char update_sql[] =
     "       user_principal_name = $8, sam_account_name = $9, proxy_addresses = $10, mapi_http_enabled = $11,"
     "       block_external = $12, mapi_enabled = $13, hidden = $14, disabled = $15, password_hash = $16,"
     "       when_changed = $17, version = $18, own_quota = $19, warning_quota = $20, send_quota = $21,"
-    "       receive_quota = $22"
+    "       receive_quota = $22, copy_sent_as = $23, copy_sent_on_behalf = $24"
     " WHERE mailbox_guid = $1";
 
 void row_update(struct sql_tx *tx, const struct account *a, const char *password_hash)
@@ -149,7 +158,8 @@ void row_update(struct sql_tx *tx, const struct account *a, const char *password
                   B_TEXT(a->sam_account_name), B_TEXT(join_addresses(arena, a)), B_INT(a->mapi_http_enabled),
                   B_INT(a->block_external), B_INT(a->mapi_enabled), B_INT(a->hidden), B_INT(a->disabled),
                   B_TEXT(password_hash), B_INT((int64_t)a->when_changed), B_INT((int64_t)a->version),
-                  B_INT(a->own_quota), B_INT(a->quota.warning), B_INT(a->quota.send), B_INT(a->quota.receive)));
+                  B_INT(a->own_quota), B_INT(a->quota.warning), B_INT(a->quota.send), B_INT(a->quota.receive),
+                  B_INT(a->copy_sent_as), B_INT(a->copy_sent_on_behalf)));
     talloc_free(arena);
 }
 
@@ -178,7 +188,7 @@ enum ec row_disconnected(TALLOC_CTX *arena, struct sql *db, struct account *a)
 {
     struct sql_tx tx = sql_read(db);
     struct sql_rows row = sql_one(&tx, disconnected_sql, BIND(B_BYTES(a->mailbox_guid.bytes, 16)));
-    a->database_guid = col_guid(&row, 0);
+    a->database_guid = row_guid(&row, 0);
     a->name = a->display_name = sql_col_text_copy(arena, &row, 1);
     a->legacy_dn = sql_col_text_copy(arena, &row, 2);
     enum ec ec = sql_end(&tx);

@@ -102,8 +102,14 @@ static void set_handle(struct run *r, uint8_t index, uint32_t handle)
 enum ec rop_open(struct rop_call *call, struct object *parent, enum object_type type, struct object **out)
 {
     const enum ec ec = session_object_new(call->logon, parent, type, &call->opened);
-    if (!ec && parent)
+    if (!ec && parent) {
         call->opened->codepage = parent->codepage;
+        call->opened->fid = parent->fid;
+    }
+    if (!ec && !parent && call->object)
+        call->opened->fid = call->object->fid;
+    if (!ec)
+        call->opened->right = parent ? parent->right : rop_right_of(type);
     *out = call->opened;
     return ec;
 }
@@ -155,9 +161,13 @@ static enum ec call_handler(struct rop_call *call, const struct handler *h, cons
 {
     if (!call->store)
         return h->call(call, q->body, response);
-    store_lock(call->store);
+    session_lock(call->logon);
     store_charge_to(call->store, session_budget(call->session));
-    const enum ec ec = h->call(call, q->body, response);
+    enum ec ec = rop_may_use(call->object);
+    if (!ec && call->destination && call->destination->logon->store == call->store)
+        ec = rop_may_use(call->destination);
+    if (!ec)
+        ec = h->call(call, q->body, response);
     store_unlock(call->store);
     return ec;
 }

@@ -13,9 +13,9 @@ static enum ec note_submission(void *context, struct session *session, struct st
     return f->submit_answer;
 }
 
-static void log_on(struct rop_fixture *f)
+static void log_on(struct rop_fixture *f, const struct account *user)
 {
-    f->session = session_new(f->sessions, f->alice->mailbox_guid, &f->client);
+    f->session = session_new(f->sessions, user->mailbox_guid, &f->client);
     assert_non_null(f->session);
     f->logon =
         RUN(f, Logon, NO_HANDLE, .LogonFlags = 1, .OpenFlags = 0x0100040C, .EssdnSize = 1, .Essdn = f->alice->legacy_dn)
@@ -43,7 +43,7 @@ int rop_fixture_open(void **state)
     f->services = (struct rop_services){ f, note_submission, note_abort };
     f->out_max = EXECUTE_OUT_MAX;
     f->client = (struct client_info){ .code_page = 1252, .sort_locale = 0x409, .string_locale = 0x409 };
-    log_on(f);
+    log_on(f, f->alice);
     *state = f;
     return 0;
 }
@@ -54,15 +54,55 @@ static int end_session(struct rop_fixture *second)
     return 0;
 }
 
-struct rop_fixture *rop_second_session(struct rop_fixture *f)
+static struct rop_fixture *further_session(struct rop_fixture *f, const struct account *user)
 {
     struct rop_fixture *second = talloc_memdup(f->arena, f, sizeof *f);
     talloc_set_name_const(second, "struct rop_fixture");
     second->arena = talloc_new(second);
     second->notifications = NULL;
-    log_on(second);
+    log_on(second, user);
     talloc_set_destructor(second, end_session);
     return second;
+}
+
+struct rop_fixture *rop_second_session(struct rop_fixture *f)
+{
+    return further_session(f, f->alice);
+}
+
+struct rop_fixture *rop_delegate_session(struct rop_fixture *f)
+{
+    return further_session(f, f->bob);
+}
+
+static int give_back(struct store **held)
+{
+    store_unlock(*held);
+    store_put(*held);
+    return 0;
+}
+
+struct store *rop_store(struct rop_fixture *f)
+{
+    struct store **held = talloc_zero(f->arena, struct store *);
+    assert_int_equal(store_get(sessions_stores(f->sessions), f->alice->store_url, f->alice->mailbox_guid, held),
+                     ecNone);
+    store_lock(*held);
+    talloc_set_destructor(held, give_back);
+    return *held;
+}
+
+void rop_grant(struct rop_fixture *f, uint64_t fid, uint32_t rights)
+{
+    TALLOC_CTX *outer = f->arena;
+    f->arena = talloc_new(outer);
+    const struct store_permission_edit edit = {
+        .what = PERMISSION_ADD,
+        .entry = { .legacy_dn = f->bob->legacy_dn, .name = f->bob->display_name, .rights = rights },
+    };
+    assert_int_equal(store_permissions_modify(rop_store(f), fid, 0, &edit, 1), ecNone);
+    talloc_free(f->arena);
+    f->arena = outer;
 }
 
 int rop_fixture_close(void **state)

@@ -32,6 +32,12 @@ int rop_fixture_open(void **state);
 int rop_fixture_close(void **state);
 /* Another session of alice, with a logon and counts of its own; it goes before the first. */
 struct rop_fixture *rop_second_session(struct rop_fixture *);
+/* A session of bob, logged on to alice's mailbox; likewise.  He must have been given something there. */
+struct rop_fixture *rop_delegate_session(struct rop_fixture *);
+/* alice's mailbox, locked by the test itself, as long as no ROP runs. */
+struct store *rop_store(struct rop_fixture *);
+/* These are bob's rights in a folder of hers from now on; RIGHTS_ALL and less. */
+void rop_grant(struct rop_fixture *, uint64_t fid, uint32_t rights);
 #define ROP_TEST(name) cmocka_unit_test_setup_teardown(name, rop_fixture_open, rop_fixture_close)
 
 /* One ROP by its name, on an object.  The response is NULL where it failed. */

@@ -12,6 +12,11 @@
 #undef ROP
 #undef ROP2
 
+/* oxcperm.c: ecAccessDenied: a delegate who has lost the right without which the object is of no use to him; and that
+ * right, where the handler that opens one says nothing else. */
+enum ec rop_may_use(const struct object *);
+uint32_t rop_right_of(enum object_type);
+
 /* [MS-OXCPRPT] 3.2.5.12: how many bytes a client asks for, and how many fit into such a response. */
 uint32_t rop_read_count(const struct RopReadStreamRequest *);
 size_t rop_read_most(size_t room);

@@ -85,9 +85,11 @@ enum ec rop_OpenMessage(struct rop_call *call, const struct RopOpenMessageReques
     if (!ec)
         ec = store_message_open(&o->message, o, call->store, request->FolderId, request->MessageId,
                                 request->OpenModeFlags);
-    if (!ec)
-        fill_head(call, o->message, response);
-    return ec;
+    if (ec)
+        return ec;
+    o->right = store_message_is_own(o->message) ? 0 : RIGHT_READ_ANY;
+    fill_head(call, o->message, response);
+    return ecNone;
 }
 
 /* [MS-OXCMSG] 3.2.5.2: what the store cannot know */
@@ -110,6 +112,7 @@ enum ec rop_CreateMessage(struct rop_call *call, const struct RopCreateMessageRe
     if (ec)
         return ec;
     o->fid = request->FolderId;
+    o->right = 0; /* it is his who makes it */
     ec = store_message_new(&o->message, o, call->store, request->FolderId, request->AssociatedFlag);
     return ec ? ec : take_locale(call, o->message);
 }

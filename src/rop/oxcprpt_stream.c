@@ -12,6 +12,8 @@ enum ec rop_OpenStream(struct rop_call *call, const struct RopOpenStreamRequest 
     struct object *o, *of = call->object;
     if (request->OpenModeFlags > STREAM_BEST)
         return ecInvalidParam;
+    if (of->type == OBJECT_FOLDER && request->PropertyTag == PidTagSecurityDescriptorAsXml)
+        return ecNotSupported; /* MS-OXCPERM_R183, which calls this code ecNotImplemented */
     const unsigned mode = request->OpenModeFlags | STREAM_CODEPAGE(call->codepage);
     enum ec ec = rop_open(call, of, OBJECT_STREAM, &o);
     if (ec)

@@ -5,7 +5,7 @@
 #include "rop/handlers.h"
 
 enum { LOGON_PRIVATE = 0x01 };
-enum { OPEN_PUBLIC = 0x00000002, OPEN_KNOWN = 0x2100070F, LOGON_KNOWN = 0x0F };
+enum { OPEN_PUBLIC = 0x00000002, OPEN_PER_MDB_MAPPING = 0x01000000, OPEN_KNOWN = 0x2100070F, LOGON_KNOWN = 0x0F };
 enum { RESPONSE_RESERVED = 0x01, RESPONSE_OWNER = 0x02, RESPONSE_SEND_AS = 0x04, RESPONSE_OOF = 0x10 };
 #define GWART_TIME 1u /* changes would make clients ask for the address types again */
 
@@ -41,16 +41,30 @@ static const struct PrivateFolderIds *folder_ids(TALLOC_CTX *arena)
     return f;
 }
 
-/* Whose mailbox is asked for, and may this user open it? */
+/* Whose mailbox is asked for, and does it come in by MAPI at all? */
 static enum ec logon_mailbox(struct rop_call *call, const char *essdn, const struct account **mailbox)
 {
     *mailbox = directory_by_legacy_dn(sessions_directory(session_all(call->session)), call->arena, essdn);
     if (!*mailbox)
         return ecUnknownUser; /* [MS-OXCSTOR] 3.2.5.1.3 */
-    if (!(*mailbox)->mapi_enabled)
-        return ecMailboxDisabled;
-    const bool own = guid_equal((*mailbox)->mailbox_guid, session_user(call->session)->mailbox_guid);
-    return own ? ecNone : ecAccessDenied;
+    return (*mailbox)->mapi_enabled ? ecNone : ecMailboxDisabled;
+}
+
+/* [MS-OXCSTOR] 2.2.1.1.3 */
+static uint8_t response_flags(struct rop_call *call, const struct logon *logon)
+{
+    struct directory *directory = sessions_directory(session_all(call->session));
+    const bool own = !logon->delegate;
+    const bool sends = own || directory_rights(directory, logon->account, session_user(call->session)) & GRANT_SEND_AS;
+    return RESPONSE_RESERVED | (logon->owner ? RESPONSE_OWNER : 0) | (sends ? RESPONSE_SEND_AS : 0);
+}
+
+/* [MS-OXCSTOR] 3.2.5.1.1: a second mailbox in one session has ids of its own, and the client must know that. */
+static enum ec check_mapping(struct rop_call *call, const struct account *mailbox, uint32_t open_flags)
+{
+    const struct logon *first = session_other_logon(call->session, call->logon_id);
+    const bool other = first && !guid_equal(first->account->mailbox_guid, mailbox->mailbox_guid);
+    return other && !(open_flags & OPEN_PER_MDB_MAPPING) ? ecInvalidParam : ecNone; /* R803, R1820001 */
 }
 
 /* [MS-OXWOOF] 2.2.4.1; a mailbox that cannot be asked is answered as if its owner were there. */
@@ -78,6 +92,8 @@ enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, 
     struct logon *logon;
     enum ec ec = logon_mailbox(call, request->EssdnSize ? request->Essdn : "", &mailbox);
     if (!ec)
+        ec = check_mapping(call, mailbox, request->OpenFlags);
+    if (!ec)
         ec = session_logon(call->session, call->logon_id, mailbox, &logon);
     if (ec)
         return ec;
@@ -86,7 +102,7 @@ enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, 
     *response = (struct RopLogonResponse){
         .LogonFlags = request->LogonFlags & LOGON_PRIVATE,
         .FolderIds = *folder_ids(call->arena),
-        .ResponseFlags = RESPONSE_RESERVED | (logon->owner ? RESPONSE_OWNER | RESPONSE_SEND_AS : 0) |
+        .ResponseFlags = response_flags(call, logon) |
                          (is_out_of_office(call->arena, logon->store) ? RESPONSE_OOF : 0),
         .MailboxGuid = store_mailbox_guid(logon->store),
         .ReplId = STORE_REPLICA_ID,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rop/rop.h: the ROP engine.  Takes the extended buffers of an Execute (or EcDoRpcExt2), runs the ROPs in them one
  * after the other and gives the extended buffers of the answer.  [MS-OXCROPS], [MS-OXCRPC] 3.1.4.2
- * One handler file per specification: oxcstor.c, oxcfold.c, oxctabl.c, oxcmsg.c, oxcprpt.c, oxomsg.c, oxcnotif.c.
+ * One handler file per specification: oxcstor.c, oxcfold.c, oxctabl.c, oxcmsg.c, oxcprpt.c, oxomsg.c, oxcperm.c,
+ * oxcnotif.c.
  * Knows no transport; owns nothing between two calls. */
 #pragma once
 #include "session/session.h"

@@ -242,9 +242,31 @@ static void supersede(struct session *s, struct notification *by)
     talloc_free(take_out(s, n));
 }
 
-static void notify_subscription(struct session *s, struct object *o, const struct store_change *c)
+/* What a delegate hears of: a folder that he sees, a message that he may read.  What moves between such a folder and
+ * another one comes or goes, as far as he is told. */
+static bool is_for(const struct object *o, const struct store_change *c, struct store_change *told)
 {
-    if (!concerns(&o->subscription, c))
+    struct store_delegate *d = o->logon->delegate;
+    *told = *c;
+    if (!d)
+        return true;
+    const uint32_t right = c->is_message ? RIGHT_READ_ANY : RIGHT_VISIBLE;
+    const bool moved = c->kind == STORE_MOVED || c->kind == STORE_COPIED;
+    const bool here = store_rights(o->logon->store, d, c->fid) & right;
+    const bool there = !moved || store_rights(o->logon->store, d, c->old_fid) & right;
+    if (!moved || (here && there))
+        return here;
+    told->kind = here ? STORE_CREATED : STORE_DELETED;
+    told->fid = here ? c->fid : c->old_fid;
+    told->mid = here ? c->mid : c->old_mid;
+    told->old_fid = told->old_mid = told->old_parent = 0;
+    return here || (there && c->kind == STORE_MOVED);
+}
+
+static void notify_subscription(struct session *s, struct object *o, const struct store_change *change)
+{
+    struct store_change told, *c = &told;
+    if (!concerns(&o->subscription, change) || !is_for(o, change, &told) || !(o->subscription.types & told.kind))
         return;
     struct notification *n = notification_new(o);
     fill_object(&n->body.NotificationData, c, n);

@@ -144,6 +144,33 @@ struct logon *session_find_logon(struct session *s, uint8_t id)
     return l;
 }
 
+const struct logon *session_other_logon(struct session *s, uint8_t id)
+{
+    const struct logon *oldest = NULL;
+    for (const struct logon *l = s->logons; l; l = l->next)
+        oldest = l->id == id ? oldest : l;
+    return oldest;
+}
+
+/* Full access may come and go while somebody is logged on. */
+static void look_at_rights(struct logon *l)
+{
+    struct directory *d = l->session->all->directory;
+    const uint64_t generation = directory_generation(d);
+    if (!l->delegate || l->checked == generation)
+        return;
+    l->checked = generation;
+    l->owner = directory_rights(d, l->account, l->session->user) & GRANT_FULL_ACCESS;
+    store_delegate_full_access(l->delegate, l->owner);
+}
+
+void session_lock(struct logon *l)
+{
+    store_lock(l->store);
+    look_at_rights(l);
+    store_act_for(l->store, l->delegate);
+}
+
 /* Its objects go with it.  Until the store is unlocked here, its watcher may still be at work on them. */
 static void logon_close(struct logon *l)
 {
@@ -152,7 +179,7 @@ static void logon_close(struct logon *l)
     while (*at != l)
         at = &(*at)->next;
     *at = l->next;
-    store_lock(store);
+    session_lock(l);
     talloc_free(l->object);
     session_stop_listening(l);
     store_unlock(store);
@@ -172,11 +199,22 @@ void session_free(struct session *s)
     talloc_free(s);
 }
 
-static enum ec logon_begin(struct session *s, struct logon *l, struct guid mailbox)
+/* [MS-OXCSTOR] 3.2.5.1.1: an owner, a delegate who was given something in the mailbox, or nobody here. */
+static enum ec logon_rights(struct logon *l)
 {
-    l->account = directory_by_mailbox_guid(s->all->directory, l, mailbox);
-    if (!l->account)
-        return ecUnknownUser;
+    const struct account *user = l->session->user;
+    bool something = false;
+    l->owner = guid_equal(l->account->mailbox_guid, user->mailbox_guid);
+    if (l->owner)
+        return ecNone;
+    l->delegate = store_delegate_new(l, user->legacy_dn, user->display_name);
+    look_at_rights(l);
+    const enum ec ec = store_delegate_reaches(l->store, l->delegate, &something);
+    return ec || something ? ec : ecAccessDenied; /* R188 */
+}
+
+static enum ec logon_begin(struct session *s, struct logon *l)
+{
     const enum ec ec = session_object_new(l, NULL, OBJECT_LOGON, &l->object);
     if (ec)
         return ec;
@@ -192,18 +230,21 @@ enum ec session_logon(struct session *s, uint8_t id, const struct account *mailb
     enum ec ec = store_get(s->all->stores, mailbox->store_url, mailbox->mailbox_guid, &store);
     if (ec)
         return ec;
-    struct logon *old = session_find_logon(s, id);
-    if (old)
-        logon_close(old);
-
-    struct logon *l = talloc_zero(s, struct logon);
+    struct logon *l = talloc_zero(s, struct logon), *old = session_find_logon(s, id);
     l->id = id;
     l->session = s;
     l->store = store;
-    l->owner = guid_equal(mailbox->mailbox_guid, s->user->mailbox_guid);
+    l->account = directory_by_mailbox_guid(s->all->directory, l, mailbox->mailbox_guid);
     store_lock(store);
-    ec = logon_begin(s, l, mailbox->mailbox_guid);
+    ec = l->account ? logon_rights(l) : ecUnknownUser;
     store_unlock(store);
+    if (!ec && old)
+        logon_close(old);
+    if (!ec) {
+        store_lock(store);
+        ec = logon_begin(s, l);
+        store_unlock(store);
+    }
     if (ec) {
         store_put(store);
         talloc_free(l);
@@ -310,7 +351,7 @@ void session_object_release(struct object *o)
         logon_close(o->logon);
         return;
     }
-    store_lock(store);
+    session_lock(o->logon);
     talloc_free(o);
     store_unlock(store);
 }

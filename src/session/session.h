@@ -35,7 +35,8 @@ enum object_type {
     OBJECT_COLLECTOR = 0x400, /* synchronisation, to the server */
     OBJECT_UPLOAD = 0x800,    /* FastTransfer, to the server */
     OBJECT_RULES = 0x1000,    /* a table */
-    OBJECT_TABLE = OBJECT_CONTENTS | OBJECT_HIERARCHY | OBJECT_ATTACHMENTS | OBJECT_RULES,
+    OBJECT_PERMISSIONS = 0x2000, /* a table */
+    OBJECT_TABLE = OBJECT_CONTENTS | OBJECT_HIERARCHY | OBJECT_ATTACHMENTS | OBJECT_RULES | OBJECT_PERMISSIONS,
     OBJECT_ANY = 0xFFFF,
 };
 
@@ -51,6 +52,7 @@ struct object {
     uint32_t handle;
     struct logon *logon;
     uint64_t fid;      /* folder, tables; of the message's folder */
+    uint32_t right;    /* without this right in that folder, a delegate cannot use it any more; 0: always */
     uint16_t codepage; /* messages and what is in them: of 8-bit text; 0: the session's */
     union {
         struct store_message *message;
@@ -82,7 +84,9 @@ struct logon {
     struct session *session;
     struct store *store;           /* referenced until the logon ends */
     const struct account *account; /* whose mailbox it is */
-    bool owner;                    /* the session's user owns the mailbox */
+    bool owner;                    /* the session's user owns the mailbox, or has full access to it */
+    struct store_delegate *delegate; /* for whom the store acts; NULL: its owner */
+    uint64_t checked;                /* the directory's generation when `owner` was right */
     struct object *object;         /* the Logon object itself */
     struct object *listeners;      /* tables and subscriptions */
     struct per_user *per_user;     /* rop/oxcstor_per_user.c: sent in part; a child of the object */
@@ -127,6 +131,10 @@ void upkeep_stop(struct upkeep *);                                              
 /* Logons.  A second one with the same id releases the first and all below it ([MS-OXCROPS] 3.1.4.2). */
 enum ec session_logon(struct session *, uint8_t id, const struct account *mailbox, struct logon **out);
 struct logon *session_find_logon(struct session *, uint8_t id); /* NULL: none */
+/* The oldest with another id; NULL: none. */
+const struct logon *session_other_logon(struct session *, uint8_t id);
+/* Locks the mailbox, which acts for the session's user then, with the rights that he has now. */
+void session_lock(struct logon *);
 
 /* Makes an object and its handle, with the store locked.  `parent` NULL: lives until the logon ends.
  * ecTooManyOpenObjects. */

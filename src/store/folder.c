@@ -61,6 +61,8 @@ enum ec store_folder_row(TALLOC_CTX *arena, struct store *st, uint64_t fid, stru
     struct folder_row row;
     struct store_tx tx = store_read(st);
     folder_row_get(arena, &tx, store_counter(fid), &row);
+    if (!folder_is_visible(&tx, row.fid))
+        sql_abort(&tx.sql, ecNotFound); /* R470 */
     *out = (struct store_folder){
         .fid = fid,
         .parent = row.parent ? store_id(row.parent) : 0,
@@ -77,6 +79,11 @@ enum ec store_folder_row(TALLOC_CTX *arena, struct store *st, uint64_t fid, stru
         .has_rules = row.has_rules,
     };
     return store_end(&tx);
+}
+
+bool folder_is_visible(struct store_tx *tx, uint64_t fid)
+{
+    return rights_in(tx, fid) & (RIGHT_VISIBLE | RIGHT_OWNER);
 }
 
 /* ---- counts and announcements ---- */
@@ -217,12 +224,15 @@ enum ec store_folder_create(struct store *st, uint64_t parent, uint8_t type, con
     folder_require_parent(&tx, row.parent);
     row.fid = folder_by_name(&tx, row.parent, name);
     *existed = row.fid != 0;
-    if (*existed && !open_existing)
-        sql_abort(&tx.sql, ecDuplicateName); /* R481 */
+    if (*existed && open_existing)
+        may(&tx, row.fid, RIGHT_VISIBLE);
+    else if (may(&tx, row.parent, RIGHT_CREATE_SUBFOLDER) && *existed) /* R489 */
+        sql_abort(&tx.sql, ecDuplicateName);                           /* R481 */
     if (!*existed) {
         row.fid = take_counters(&tx, 2);
         row.cn = row.fid + 1;
         folder_insert(&tx, &row);
+        permissions_inherit(&tx, row.parent, row.fid);
         folder_touch(&tx, row.parent, 1);
     }
     *fid = store_id(row.fid);
@@ -237,6 +247,7 @@ enum ec store_folder_get(TALLOC_CTX *arena, struct store *st, uint64_t fid, cons
     struct folder_row row;
     struct store_tx tx = store_read(st);
     folder_row_get(arena, &tx, store_counter(fid), &row);
+    may(&tx, row.fid, RIGHT_VISIBLE);
     for (uint32_t i = 0; i < count && !sql_failed(&tx.sql); i++)
         folder_prop(arena, st, &row, tags[i], limit, false, &values[i]);
     return store_end(&tx);
@@ -247,6 +258,7 @@ enum ec store_folder_tags(TALLOC_CTX *arena, struct store *st, uint64_t fid, con
     struct folder_row row;
     struct store_tx tx = store_read(st);
     folder_row_get(arena, &tx, store_counter(fid), &row);
+    may(&tx, row.fid, RIGHT_VISIBLE);
     const struct item item = folder_item(&row);
     const uint32_t *computed;
     uint32_t *own;
@@ -267,6 +279,7 @@ static void edit_begin(TALLOC_CTX *arena, struct edit *edit, struct store *st, u
 {
     *edit = (struct edit){ .tx = store_begin(st) };
     folder_row_get(arena, &edit->tx, store_counter(fid), &edit->row);
+    may(&edit->tx, edit->row.fid, RIGHT_OWNER);
     edit->item = folder_item(&edit->row);
     edit->item.owner = arena;
     edit->tags = talloc_array(arena, uint32_t, count);
@@ -420,6 +433,24 @@ enum ec folder_put_spool(struct store *st, uint64_t fid, uint32_t tag, struct sp
     return ec;
 }
 
+static const char renumber_sql[] =
+    "UPDATE folder SET cn = $3, modified = $4, committed = $4, change_key = NULL WHERE mb = $1 AND fid = $2";
+
+void folder_renumber(struct store_tx *tx, const struct folder_row *row)
+{
+    const uint64_t cn = take_counters(tx, 1);
+    sql_exec(&tx->sql, renumber_sql,
+             BIND(B_INT(tx->st->mb), B_INT((int64_t)row->fid), B_INT((int64_t)cn), B_INT((int64_t)tx->now)));
+    folder_touch(tx, row->parent, 0);
+    const struct store_change change = { .kind = STORE_MODIFIED,
+                                         .fid = store_id(row->fid),
+                                         .parent = store_id(row->parent),
+                                         .cn = store_id(cn),
+                                         .total = row->total,
+                                         .unread = row->unread };
+    change_add(tx, &change);
+}
+
 /* ---- moving: [MS-OXCFOLD] 3.2.5.7 ---- */
 
 /* Is $2 below, or the same as, $3? */
@@ -484,8 +515,10 @@ enum ec store_folder_move(struct store *st, uint64_t parent, uint64_t fid, uint6
     const char *name = new_name && *new_name ? new_name : row.name;
     const uint64_t target = store_counter(to);
     folder_require_parent(&tx, target);
-    if (sql_failed(&tx.sql) || row.parent != store_counter(parent))
+    if (sql_failed(&tx.sql) || row.parent != store_counter(parent) || !folder_is_visible(&tx, row.fid))
         sql_abort(&tx.sql, ecNotFound); /* R600 */
+    else if (!may(&tx, row.fid, RIGHT_OWNER) || !may(&tx, target, RIGHT_CREATE_SUBFOLDER))
+        sql_abort(&tx.sql, ecAccessDenied);
     else if (folder_is_special(row.fid))
         sql_abort(&tx.sql, ecAccessDenied);
     else if (folder_is_below(&tx, target, row.fid))

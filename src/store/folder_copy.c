@@ -80,6 +80,7 @@ static uint64_t copy_one(struct store_tx *tx, uint64_t fid, uint64_t to, const c
     row.type = from.type == FOLDER_ROOT ? FOLDER_GENERIC : from.type;
     if (!sql_failed(&tx->sql)) {
         folder_insert(tx, &row);
+        permissions_inherit(tx, to, row.fid);
         sql_exec(&tx->sql, folder_values_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT((int64_t)row.fid)));
         folder_touch(tx, to, 1);
         if (row.type == FOLDER_SEARCH)
@@ -105,9 +106,11 @@ static void copy_subtree(struct store_tx *tx, uint64_t fid, uint64_t to, const c
     uint32_t count;
     const struct folder_place *places = folder_subtree(arena, tx, fid, &count);
     uint64_t *copies = talloc_zero_array(arena, uint64_t, count);
-    for (uint32_t i = 0; i < (recursive ? count : MIN(count, 1u)) && !sql_failed(&tx->sql); i++)
-        copies[i] = i ? copy_one(tx, places[i].fid, copied_to(places, copies, i, places[i].parent), NULL)
-                      : copy_one(tx, fid, to, name);
+    for (uint32_t i = 0; i < (recursive ? count : MIN(count, 1u)) && !sql_failed(&tx->sql); i++) {
+        const uint64_t parent = i ? copied_to(places, copies, i, places[i].parent) : to;
+        if (parent && rights_in(tx, places[i].fid) & RIGHT_READ_ANY) /* what cannot be read is left out */
+            copies[i] = copy_one(tx, places[i].fid, parent, i ? NULL : name);
+    }
     talloc_free(arena);
 }
 
@@ -121,8 +124,11 @@ enum ec store_folder_copy(struct store *st, uint64_t parent, uint64_t fid, uint6
     const char *name = new_name && *new_name ? new_name : row.name;
     const uint64_t target = store_counter(to);
     folder_require_parent(&tx, target);
-    if (sql_failed(&tx.sql) || (row.parent != store_counter(parent) && row.fid != SPECIAL_ROOT))
+    if (sql_failed(&tx.sql) || (row.parent != store_counter(parent) && row.fid != SPECIAL_ROOT) ||
+        !folder_is_visible(&tx, row.fid))
         sql_abort(&tx.sql, ecNotFound); /* R612 */
+    else if (!may(&tx, row.fid, RIGHT_READ_ANY) || !may(&tx, target, RIGHT_CREATE_SUBFOLDER))
+        sql_abort(&tx.sql, ecAccessDenied);
     else if (recursive && folder_is_below(&tx, target, row.fid))
         sql_abort(&tx.sql, ecRootFolder);
     else if (folder_name_check(name))

@@ -29,6 +29,7 @@ static const char *const folder_hard_delete_sql[] = {
     ("UPDATE mailbox SET size = size - COALESCE("
      "  (SELECT size + associated_size FROM folder WHERE mb = $1 AND fid = $2), 0) WHERE mb = $1"),
     "DELETE FROM value WHERE mb = $1 AND id = $2",
+    "DELETE FROM permission WHERE mb = $1 AND fid = $2",
     "DELETE FROM tombstone WHERE mb = $1 AND fid = $2",
     "DELETE FROM rule WHERE mb = $1 AND fid = $2",
     "DELETE FROM unused WHERE mb = $1 AND fid = $2",
@@ -56,17 +57,27 @@ static void delete_one(struct store_tx *tx, const struct folder_place *place, bo
     change_add(tx, &change);
 }
 
-/* From the leaves up, as a client's tree loses them. */
-static void delete_subtree(struct store_tx *tx, uint64_t fid, bool hard, uint64_t cn)
+static bool owns_all(struct store_tx *tx, const struct folder_place *places, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!(rights_in(tx, places[i].fid) & RIGHT_OWNER))
+            return false;
+    return true;
+}
+
+/* From the leaves up, as a client's tree loses them.  false: there are folders of others among them, so all stay. */
+static bool delete_subtree(struct store_tx *tx, uint64_t fid, bool hard, uint64_t cn)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     uint32_t count;
     const struct folder_place *places = folder_subtree(arena, tx, fid, &count);
-    for (uint32_t i = count; i > 0 && !sql_failed(&tx->sql); i--)
+    const bool all = owns_all(tx, places, count);
+    for (uint32_t i = all ? count : 0; i > 0 && !sql_failed(&tx->sql); i--)
         delete_one(tx, &places[i - 1], hard, cn);
-    if (count)
+    if (all && count)
         folder_touch(tx, places[0].parent, -1);
     talloc_free(arena);
+    return all;
 }
 
 enum ec store_folder_delete(struct store *st, uint64_t parent, uint64_t fid, unsigned what, bool *partial)
@@ -80,15 +91,15 @@ enum ec store_folder_delete(struct store *st, uint64_t parent, uint64_t fid, uns
         sql_abort(&tx.sql, ecNotFound);
     else if (row.fid == SPECIAL_ROOT)
         sql_abort(&tx.sql, ecNotSupported); /* R2509 */
-    else if (row.parent != store_counter(parent))
-        sql_abort(&tx.sql, ecNotFound); /* R507 */
-    else if (folder_is_special(row.fid))
-        sql_abort(&tx.sql, ecAccessDenied);
+    else if (row.parent != store_counter(parent) || !folder_is_visible(&tx, row.fid))
+        sql_abort(&tx.sql, ecNotFound); /* R507, R508 */
+    else if (folder_is_special(row.fid) || !may(&tx, row.fid, RIGHT_OWNER))
+        sql_abort(&tx.sql, ecAccessDenied); /* R503 */
     else if ((row.total && row.type != FOLDER_SEARCH && !(what & STORE_MESSAGES)) ||
              (row.subfolders && !(what & STORE_FOLDERS)))
         *partial = true; /* R816, R817, R1080, R1081 */
     else
-        delete_subtree(&tx, row.fid, what & STORE_HARD, take_counters(&tx, 1));
+        *partial = !delete_subtree(&tx, row.fid, what & STORE_HARD, take_counters(&tx, 1));
     talloc_free(arena);
     return store_end(&tx);
 }
@@ -110,10 +121,8 @@ static bool delete_subfolders(struct store_tx *tx, uint64_t fid, bool hard, uint
     }
     sql_done(&rows);
     for (uint32_t i = 0; i < count; i++) {
-        if (folder_is_special(fids[i]))
+        if (folder_is_special(fids[i]) || !delete_subtree(tx, fids[i], hard, cn))
             all = false;
-        else
-            delete_subtree(tx, fids[i], hard, cn);
     }
     talloc_free(arena);
     return all;
@@ -132,13 +141,13 @@ enum ec store_folder_empty(struct store *st, uint64_t fid, unsigned what, bool *
         const uint64_t cn = take_counters(&tx, 1);
         const bool hard = what & STORE_HARD;
         if (what & (STORE_MESSAGES | STORE_ASSOCIATED))
-            messages_delete_all(&tx, &row,
-                                !(what & STORE_ASSOCIATED) ? MESSAGES_NORMAL /* R617 */
-                                : what & STORE_MESSAGES    ? MESSAGES_BOTH
-                                                           : MESSAGES_ASSOCIATED,
-                                hard, cn);
+            *partial = !messages_delete_all(&tx, &row,
+                                            !(what & STORE_ASSOCIATED) ? MESSAGES_NORMAL /* R617 */
+                                            : what & STORE_MESSAGES    ? MESSAGES_BOTH
+                                                                       : MESSAGES_ASSOCIATED,
+                                            hard, cn);
         if (what & STORE_FOLDERS)
-            *partial = !delete_subfolders(&tx, row.fid, hard, cn);
+            *partial |= !delete_subfolders(&tx, row.fid, hard, cn);
     }
     talloc_free(arena);
     return store_end(&tx);

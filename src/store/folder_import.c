@@ -78,6 +78,7 @@ static void make_folder(struct folder_import *i)
                                   .class = "",
                                   .source_key = counter ? BLOB_OF(NULL, 0) : i->change->source_key };
     folder_insert(tx, &i->row);
+    permissions_inherit(tx, i->parent, i->row.fid);
     folder_touch(tx, i->parent, 1);
 }
 
@@ -141,6 +142,10 @@ static void apply(struct folder_import *i, const struct prop *props, uint32_t co
     const uint64_t old_parent = i->row.parent;
     const struct blob known =
         is_new ? BLOB_OF(NULL, 0) : pcl_of(i->arena, tx->st, i->row.pcl, i->row.change_key, i->row.cn);
+    if (is_new || old_parent != i->parent)
+        may(tx, i->parent, RIGHT_CREATE_SUBFOLDER);
+    if (!is_new)
+        may(tx, i->row.fid, RIGHT_OWNER);
     if (wins)
         check_name(i);
     if (sql_failed(&tx->sql))
@@ -194,7 +199,7 @@ enum ec store_import_folder_deletes(struct store *st, const struct blob *keys, u
         const struct found found = folder_by_key(&tx, keys[i]);
         if (found.id && !found.deleted)
             sql_abort(&tx.sql, store_folder_delete(st, store_id(found.fid), store_id(found.id), what, &partial));
-        else if (!found.id && !found.gone)
+        else if (!found.id && !found.gone && !st->delegate)
             tombstone_bury(&tx, 0, take_counters(&tx, 1), keys[i], TOMBSTONE_FOLDER);
     }
     return store_end(&tx);

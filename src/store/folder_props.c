@@ -4,12 +4,10 @@
 
 /* PidTagFolderFlags [MS-OXCFOLD] 2.2.2.2.1.5 */
 enum { FOLDER_IPM = 1, FOLDER_IS_SEARCH = 2, FOLDER_NORMAL = 4 };
-/* [MS-OXCPERM] 2.2.7: all of an owner's, and in the calendar those of free/busy. */
-enum { RIGHTS_OWNER = 0x7FB, RIGHTS_FREE_BUSY = 0x1800 };
 
-typedef struct prop getter(TALLOC_CTX *, const struct store *, const struct folder_row *, uint32_t tag);
+typedef struct prop getter(TALLOC_CTX *, struct store *, const struct folder_row *, uint32_t tag);
 #define GETTER(name)                                                                                                   \
-    static struct prop get_##name(TALLOC_CTX *arena, const struct store *st, const struct folder_row *row, uint32_t tag)
+    static struct prop get_##name(TALLOC_CTX *arena, struct store *st, const struct folder_row *row, uint32_t tag)
 #define UNUSED (void)arena, (void)st, (void)row
 
 /* The root is its own parent. */
@@ -71,17 +69,33 @@ GETTER(deleted)
     return row->deleted ? P_TIME(tag, row->deleted) : P_ERR(tag, ecNotFound);
 }
 
-/* [MS-OXCPRPT] 2.2.1.1: modify, read, delete, and create folders, messages and FAI messages in it. */
+/* [MS-OXCPRPT] 2.2.1.1 */
+enum {
+    ACCESS_MODIFY = 0x01,
+    ACCESS_READ = 0x02,
+    ACCESS_DELETE = 0x04,
+    ACCESS_HIERARCHY = 0x08,
+    ACCESS_CONTENTS = 0x10,
+    ACCESS_ASSOCIATED = 0x20,
+};
 GETTER(access)
 {
     UNUSED;
-    return P_I32(tag, row->type == FOLDER_SEARCH ? 0x07 : 0x3F);
+    const uint32_t rights = store_rights(st, st->delegate, store_id(row->fid));
+    uint32_t access = (rights & RIGHT_VISIBLE ? ACCESS_READ : 0u) |
+                      (rights & RIGHT_OWNER ? ACCESS_MODIFY | ACCESS_DELETE | ACCESS_ASSOCIATED : 0u) |
+                      (rights & RIGHT_CREATE_SUBFOLDER ? ACCESS_HIERARCHY : 0u) |
+                      (rights & RIGHT_CREATE ? ACCESS_CONTENTS : 0u);
+    if (row->type == FOLDER_SEARCH)
+        access &= ACCESS_MODIFY | ACCESS_READ | ACCESS_DELETE;
+    return P_I32(tag, access);
 }
 
+/* [MS-OXCFOLD] 2.2.2.2.2.8: free/busy is no matter of this property. */
 GETTER(rights)
 {
     UNUSED;
-    return P_I32(tag, RIGHTS_OWNER | (strcasecmp(row->class, "IPF.Appointment") ? 0 : RIGHTS_FREE_BUSY));
+    return P_I32(tag, store_rights(st, st->delegate, store_id(row->fid)) & RIGHTS_OWNER_ROLE);
 }
 
 /* Only special folders lie beside "Top of Information Store". */

@@ -107,7 +107,7 @@ static void a_folder_has_its_computed_properties(void **state)
     assert_int_equal(fixture_folder_prop(f, fid, PidTagContainerClass).u32, (uint32_t)ecNotFound);
     assert_string_equal(fixture_folder_prop(f, CALENDAR, PidTagContainerClass).str, "IPF.Appointment");
     assert_string_equal(fixture_folder_prop(f, CALENDAR, PidTagDefaultPostMessageClass).str, "IPM.Appointment");
-    assert_int_equal(fixture_folder_prop(f, CALENDAR, PidTagRights).i32, 0x1FFB);
+    assert_int_equal(fixture_folder_prop(f, CALENDAR, PidTagRights).i32, 0x7FB); /* R368 */
     assert_int_equal(fixture_folder_prop(f, ROOT, PidTagFolderType).i32, FOLDER_ROOT);
     assert_int_equal(fixture_folder_prop(f, ROOT, PidTagParentFolderId).u64, ROOT);
     assert_int_equal(PROP_TYPE(fixture_folder_prop(f, fid, PidTagMessageSizeExtended).tag), PtypInteger64);

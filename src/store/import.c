@@ -94,11 +94,13 @@ static void take_change(struct store_message *m, const struct store_import *chan
     m->modified_given = true;
 }
 
-/* R2229: nothing of what is stored stays, but that it is this message. */
+/* R2229: nothing of what is stored stays, but that it is this message, and whose. */
 static void purge(struct store_message *m)
 {
-    struct prop search_key;
-    item_get(m, m->st, &m->item, PidTagSearchKey, STORE_VALUE_LIMIT, false, &search_key);
+    static const uint32_t kept[] = { PidTagSearchKey, PidTagCreatorName, PidTagCreatorEntryId };
+    struct prop values[COUNTOF(kept)];
+    for (size_t i = 0; i < COUNTOF(kept); i++)
+        item_get(m, m->st, &m->item, kept[i], STORE_VALUE_LIMIT, false, &values[i]);
     m->item = (struct item){ .owner = m, .id = m->row.id, .num = ITEM_OWN, .budget = m->item.budget };
     m->packed = BLOB_OF(NULL, 0);
     m->recipients_read = m->recipients_changed = true;
@@ -108,8 +110,9 @@ static void purge(struct store_message *m)
     m->row.has_attach = false;
     m->replaces = true;
     item_set(&m->item, &P_STR(PidTagMessageClass, "IPM.Note"));
-    if (PROP_TYPE(search_key.tag) == PtypBinary)
-        item_set(&m->item, &search_key);
+    for (size_t i = 0; i < COUNTOF(kept); i++)
+        if (values[i].tag == kept[i])
+            item_set(&m->item, &values[i]);
 }
 
 static enum ec make_new(struct store_message **out, TALLOC_CTX *owner, struct store *st, uint64_t fid,

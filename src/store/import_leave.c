@@ -25,6 +25,7 @@ enum ec store_import_deletes(struct store *st, uint64_t fid, const struct blob *
     struct store_tx tx = store_begin(st);
     folder_row_get(arena, &tx, store_counter(fid), &folder);
     const uint64_t cn = take_counters(&tx, 1);
+    may_some(&tx, folder.fid, RIGHT_DELETE_ANY | RIGHT_DELETE_OWNED | RIGHT_OWNER);
     for (uint32_t i = 0; i < count && !sql_failed(&tx.sql); i++) {
         if (!key_is_valid(st, keys[i]))
             sql_abort(&tx.sql, ecInvalidParam);
@@ -130,6 +131,10 @@ static bool find_source(struct move *move, struct blob from_folder, struct blob 
     if (!folder.id || folder.deleted || !source.id || source.deleted || source.fid != folder.id || target.gone ||
         !message_brief(tx, source.fid, source.id, &move->brief))
         sql_abort(&tx->sql, SYNC_E_OBJECT_DELETED);
+    else if (!may_with_row(tx, move->from, move->brief.id, RIGHT_READ_ANY, 0) ||
+             !may_with_row(tx, move->from, move->brief.id, RIGHT_DELETE_ANY, RIGHT_DELETE_OWNED) ||
+             !may(tx, move->to, move->brief.associated ? RIGHT_OWNER : RIGHT_CREATE))
+        sql_abort(&tx->sql, ecAccessDenied);
     else if (target.id)
         sql_abort(&tx->sql, ecDuplicateName);
     return !sql_failed(&tx->sql);

@@ -23,6 +23,8 @@ struct store {
         uint64_t fid, next, end, size;
     } blocks[16];                                /* that used last comes first */
     struct searches *searches;                   /* search.c; NULL: not read yet */
+    struct store_delegate *delegate;             /* for whom it acts while it is locked; NULL: nobody */
+    uint64_t permission_changes;                 /* lists that have changed so far, for the delegates' caches */
     struct {                                     /* table_event.c */
         const struct store_change *announced;    /* those that the watcher is hearing just now */
         size_t announced_count;
@@ -125,6 +127,29 @@ struct folder_delta {
     int64_t many;                                /* not 0: the messages themselves are not announced */
 };
 void folder_adjust(struct store_tx *, uint64_t fid, const struct folder_delta *);
+
+/* A new change number, which its parent and the change stream hear of. */
+void folder_renumber(struct store_tx *, const struct folder_row *);
+bool folder_is_visible(struct store_tx *, uint64_t fid);       /* to who the store acts for */
+
+/* ---- permissions (permission.c) ---- */
+uint32_t delegate_rights(struct store_tx *, struct store_delegate *, uint64_t fid);
+uint64_t delegate_epoch(const struct store_delegate *);        /* another one: all that was looked up is out of date */
+uint32_t rights_in(struct store_tx *, uint64_t fid);           /* of who the store acts for */
+bool may(struct store_tx *, uint64_t fid, uint32_t rights);    /* no: ecAccessDenied sticks */
+void may_some(struct store_tx *, uint64_t fid, uint32_t rights);               /* one of these; likewise */
+void may_manage(struct store_tx *);              /* what is the mailbox' and no folder's; likewise */
+/* The right to `any` message of the folder, or `owned` (0: no further right) and the message is his.  FAI messages are
+ * the folder's, whoever has made them. */
+bool may_with(struct store_tx *, uint64_t fid, const struct item *message, bool associated, uint32_t any,
+              uint32_t owned);
+bool may_with_row(struct store_tx *, uint64_t fid, int64_t id, uint32_t any, uint32_t owned);
+bool item_is_own(struct store *, const struct item *message);
+void stamp_author(struct store *, struct item *, bool is_new, bool keep_modifier);
+bool is_author_tag(uint32_t tag);
+void permissions_read(TALLOC_CTX *arena, struct store_tx *, uint64_t fid, struct store_permission **, uint32_t *count);
+void permissions_inherit(struct store_tx *, uint64_t parent, uint64_t fid);
+void permissions_defaults(struct store_tx *);    /* of a new mailbox */
 
 /* ---- messages ---- */
 /* PidTagMessageFlags [MS-OXCMSG] 2.2.1.6 */

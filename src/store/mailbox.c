@@ -160,6 +160,7 @@ static enum ec make_mailbox(struct store *st, const struct store_identity *who)
     if (!sql_failed(&tx.sql)) {
         make_folders(&tx);
         receive_defaults(&tx);
+        permissions_defaults(&tx);
     }
     return store_end(&tx);
 }
@@ -201,7 +202,8 @@ static const char *const remove_sql[] = {
     "DELETE FROM rule WHERE mb = $1",     "DELETE FROM rule_sender WHERE mb = $1",  "DELETE FROM receive WHERE mb = $1",
     "DELETE FROM replica WHERE mb = $1",  "DELETE FROM reserved WHERE mb = $1",     "DELETE FROM unused WHERE mb = $1",
     "DELETE FROM result WHERE mb = $1",   "DELETE FROM search_scope WHERE mb = $1", "DELETE FROM search WHERE mb = $1",
-    "DELETE FROM per_user WHERE mb = $1", "DELETE FROM mailbox WHERE mb = $1",
+    "DELETE FROM per_user WHERE mb = $1", "DELETE FROM permission WHERE mb = $1",
+    "DELETE FROM mailbox WHERE mb = $1",
 };
 
 enum ec store_remove(const char *database_url, struct guid mailbox)
@@ -415,6 +417,7 @@ enum ec store_set_props(struct store *st, const struct prop *props, uint32_t cou
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     struct store_tx tx = store_begin(st);
+    may_manage(&tx);
     struct item item = mailbox_item(arena, &tx);
     for (uint32_t i = 0; i < count; i++) {
         const struct computed *c = computed_of(props[i].tag);
@@ -432,6 +435,7 @@ enum ec store_unset_props(struct store *st, const uint32_t *tags, uint32_t count
 {
     TALLOC_CTX *arena = talloc_new(NULL);
     struct store_tx tx = store_begin(st);
+    may_manage(&tx);
     struct item item = mailbox_item(arena, &tx);
     for (uint32_t i = 0; i < count; i++) {
         const struct computed *c = computed_of(tags[i]);

@@ -143,6 +143,21 @@ static enum ec message_load(struct store_message *m, struct sql_rows *rows)
     return ecNone;
 }
 
+/* [MS-OXCMSG] 3.2.5.1: who may read but not write gets the best access that there is, if that is what he asks for. */
+static void open_as_permitted(struct store_tx *tx, struct store_message *m, unsigned *mode)
+{
+    const struct message_row *row = &m->row;
+    if (sql_failed(&tx->sql))
+        return;
+    if (!may_with(tx, row->fid, &m->item, row->associated, RIGHT_READ_ANY, 0))
+        sql_abort(&tx->sql, ecAccessDenied);
+    if ((*mode & MESSAGE_BEST) == MESSAGE_READONLY || message_may_change(m))
+        return;
+    if ((*mode & MESSAGE_BEST) != MESSAGE_BEST)
+        sql_abort(&tx->sql, ecAccessDenied);
+    *mode &= ~(unsigned)MESSAGE_BEST;
+}
+
 static const char message_open_sql[] =
     "SELECT " MESSAGE_COLUMNS ", recipients FROM message"
     " WHERE mb = $1 AND mid = $2 AND fid > 0 AND (fid = $3 OR $3 = 0 OR EXISTS ("
@@ -164,6 +179,7 @@ enum ec store_message_open(struct store_message **out, TALLOC_CTX *owner, struct
                                         B_INT((int64_t)store_counter(fid)), B_INT((mode & MESSAGE_SOFT_DELETED) != 0)));
     sql_abort(&tx.sql, message_load(m, &rows));
     sql_done(&rows);
+    open_as_permitted(&tx, m, &mode);
     const enum ec ec = store_end(&tx);
     store_message_set_mode(m, mode);
     if (ec)
@@ -211,6 +227,9 @@ enum ec store_message_new(struct store_message **out, TALLOC_CTX *owner, struct 
     *out = NULL;
     if (!store_counter(fid))
         return ecNotFound;
+    const enum ec ec = store_require(st, fid, associated ? RIGHT_OWNER : RIGHT_CREATE);
+    if (ec)
+        return ec;
     struct store_message *m = message_make(owner, st);
     m->row.fid = store_counter(fid);
     m->row.associated = associated;
@@ -244,6 +263,20 @@ bool store_message_writable(const struct store_message *m)
 void store_message_set_mode(struct store_message *m, unsigned mode)
 {
     m->read_only = (mode & MESSAGE_BEST) == MESSAGE_READONLY;
+}
+
+bool store_message_is_own(const struct store_message *m)
+{
+    return m->is_new || item_is_own(m->st, &m->item);
+}
+
+bool message_may_change(struct store_message *m)
+{
+    if (!m->st->delegate || m->embedded || m->is_new)
+        return true;
+    struct store_tx tx = store_read(m->st);
+    const bool allowed = may_with(&tx, m->row.fid, &m->item, m->row.associated, RIGHT_EDIT_ANY, RIGHT_EDIT_OWNED);
+    return store_end(&tx) == ecNone && allowed;
 }
 
 struct store *store_message_store(const struct store_message *m)

@@ -47,7 +47,7 @@ struct store_message {
     bool attached_read, attached_changed;
     struct store_attachment *around;             /* embedded: the handle it was opened from */
     bool is_new, read_only, embedded;
-    bool read_changed, created_given, modified_given;
+    bool read_changed, created_given, modified_given, author_given;
     bool replaces;                               /* saving replaces all that is stored: it begins with nothing */
     struct import *import;                       /* a change that was made elsewhere (import.c), until it is saved */
     uint64_t imported;                           /* the change number under which it was */
@@ -88,6 +88,7 @@ bool attachments_match(TALLOC_CTX *arena, struct store_message *, const struct r
 /* The columns of PidTagDisplayTo and its like hold at most so many bytes; the rest is in the recipients. */
 enum { DISPLAY_COLUMN = 1024, TEXT_COLUMN = 1024 };
 
+bool message_may_change(struct store_message *);         /* who the store acts for, by the folder's permissions */
 enum ec recipients_read(struct store_message *);
 enum ec attached_read(struct store_message *);
 struct attached *attached_find(struct store_message *, uint32_t number);        /* live ones; NULL */
@@ -132,7 +133,8 @@ void message_erase(struct store_tx *, int64_t id);             /* for ever, with
 void message_erase_content(struct store_tx *, int64_t id);     /* all that belongs to it, without its row */
 bool message_delete(struct store_tx *, uint64_t fid, uint64_t mid, uint64_t cn, bool hard, struct folder_delta *);
 void messages_erase_all(struct store_tx *, uint64_t fid, enum message_kinds, bool also_deleted);
-void messages_delete_all(struct store_tx *, const struct folder_row *, enum message_kinds, bool hard, uint64_t cn);
+/* false: some are not his to delete whom the store acts for. */
+bool messages_delete_all(struct store_tx *, const struct folder_row *, enum message_kinds, bool hard, uint64_t cn);
 void attachment_erase(struct store_tx *, int64_t id, uint32_t number);
 void message_copy_rows(struct store_tx *, int64_t from, int64_t to, uint64_t mid, uint64_t fid, uint64_t cn);
 /* What counts about a message in a folder, also a deleted one. */

@@ -114,7 +114,8 @@ static const char soft_delete_sql[] = "UPDATE message SET deleted = $3 WHERE mb 
 bool message_delete(struct store_tx *tx, uint64_t fid, uint64_t mid, uint64_t cn, bool hard, struct folder_delta *delta)
 {
     struct message_brief brief;
-    if (!message_brief(tx, fid, mid, &brief) || (brief.deleted && !hard))
+    if (!message_brief(tx, fid, mid, &brief) || (brief.deleted && !hard) ||
+        !may_with_row(tx, fid, brief.id, RIGHT_DELETE_ANY, RIGHT_DELETE_OWNED))
         return false;
     if (!brief.deleted)
         tombstone_add(tx, fid, cn, mid, brief.associated ? TOMBSTONE_ASSOCIATED : TOMBSTONE_MESSAGE);
@@ -142,10 +143,14 @@ struct deletion {
     bool hard, partial;
 };
 
+#define DELETE_RIGHTS (RIGHT_DELETE_ANY | RIGHT_DELETE_OWNED | RIGHT_OWNER)
+
 static void delete_run(void *arg, uint64_t fid, uint32_t first, uint32_t count)
 {
     struct deletion *d = arg;
     struct folder_delta delta = { 0 };
+    if (fid)
+        may_some(&d->tx, fid, DELETE_RIGHTS);
     for (uint32_t i = 0; i < count && !sql_failed(&d->tx.sql); i++)
         d->partial |= !message_delete(&d->tx, fid, store_counter(d->mids[first + i]), d->cn, d->hard, &delta); /* R1147 */
     if (delta.deleted)
@@ -198,15 +203,46 @@ static const char tombstone_all_sql[] =
 static const char soft_delete_all_sql[] =
     "UPDATE message SET deleted = $4 WHERE mb = $1 AND fid = $2 AND ($3 = 2 OR associated = $3) AND deleted IS NULL";
 
+static const char some_sql[] = "SELECT mid FROM message WHERE mb = $1 AND fid = $2 AND ($3 = 2 OR associated = $3) AND "
+                               "deleted IS NULL AND mid > $4"
+                               " ORDER BY mid LIMIT $5";
+
+/* One by one, as far as they may go. */
+static bool delete_permitted(struct store_tx *tx, uint64_t fid, enum message_kinds kinds, bool hard, uint64_t cn)
+{
+    uint64_t mids[LISTED_MAX], after = 0;
+    uint32_t count;
+    bool all = true;
+    struct folder_delta delta = { 0 };
+    do {
+        count = 0;
+        struct sql_rows rows = sql_query(
+            &tx->sql, some_sql,
+            BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(kinds), B_INT((int64_t)after), B_INT(LISTED_MAX)));
+        while (count < LISTED_MAX && sql_next(&rows))
+            after = mids[count++] = (uint64_t)sql_col_int(&rows, 0);
+        sql_done(&rows);
+        for (uint32_t i = 0; i < count; i++)
+            all &= message_delete(tx, fid, mids[i], cn, hard, &delta);
+    } while (count == LISTED_MAX && !sql_failed(&tx->sql));
+    if (delta.deleted)
+        folder_adjust(tx, fid, &delta);
+    return all;
+}
+
 /* The folder's own numbers say how much goes. */
-void messages_delete_all(struct store_tx *tx, const struct folder_row *folder, enum message_kinds kinds, bool hard,
+bool messages_delete_all(struct store_tx *tx, const struct folder_row *folder, enum message_kinds kinds, bool hard,
                          uint64_t cn)
 {
     const struct sql_value mb = B_INT(tx->st->mb), fid = B_INT((int64_t)folder->fid), which = B_INT(kinds);
     const bool normal = kinds != MESSAGES_ASSOCIATED, associated = kinds != MESSAGES_NORMAL;
     const int64_t total = normal ? folder->total : 0, hidden = associated ? folder->associated : 0;
-    if (!total && !hidden)
-        return;
+    const uint32_t rights = rights_in(tx, folder->fid);
+    may_some(tx, folder->fid, DELETE_RIGHTS);
+    if ((!total && !hidden) || sql_failed(&tx->sql))
+        return true;
+    if ((normal && !(rights & RIGHT_DELETE_ANY)) || (associated && !(rights & RIGHT_OWNER)))
+        return delete_permitted(tx, folder->fid, kinds, hard, cn);
     const bool listed = announce_all(tx, folder->fid, kinds, cn);
     sql_exec(&tx->sql, tombstone_all_sql,
              BIND(mb, fid, which, B_INT((int64_t)cn), B_INT(TOMBSTONE_MESSAGE), B_INT(TOMBSTONE_ASSOCIATED)));
@@ -224,4 +260,5 @@ void messages_delete_all(struct store_tx *tx, const struct folder_row *folder, e
         .many = !listed,
     };
     folder_adjust(tx, folder->fid, &delta);
+    return true;
 }

@@ -95,10 +95,19 @@ static void move_rows(struct move *move, const struct message_brief *brief, uint
                   B_INT((int64_t)cn), B_INT((int64_t)tx->now)));
 }
 
+/* It is read where it is, and goes from there unless it is copied. */
+static bool is_permitted(struct move *move, const struct message_brief *brief)
+{
+    struct store_tx *tx = &move->tx;
+    return may_with_row(tx, move->from, brief->id, RIGHT_READ_ANY, 0) &&
+           (move->copy || may_with_row(tx, move->from, brief->id, RIGHT_DELETE_ANY, RIGHT_DELETE_OWNED)) &&
+           (!brief->associated || rights_in(tx, move->to) & RIGHT_OWNER);
+}
+
 static bool move_one(struct move *move, uint64_t mid, uint64_t *new_mid)
 {
     struct message_brief brief;
-    if (!message_brief(&move->tx, move->from, mid, &brief))
+    if (!message_brief(&move->tx, move->from, mid, &brief) || !is_permitted(move, &brief))
         return false;
     if (!move->copy && move->from == move->to && !brief.deleted && !move->reserved) {
         *new_mid = mid;
@@ -133,6 +142,8 @@ static void move_run(void *arg, uint64_t fid, uint32_t first, uint32_t count)
     struct move *move = arg;
     move->from = fid;
     move->lost = nothing;
+    if (fid && !move->copy)
+        may_some(&move->tx, fid, RIGHT_DELETE_ANY | RIGHT_DELETE_OWNED | RIGHT_OWNER);
     for (uint32_t i = first; i < first + count && !sql_failed(&move->tx.sql); i++) {
         uint64_t new_mid = 0;
         move->partial |= !move_one(move, store_counter(move->mids[i]), &new_mid);
@@ -153,6 +164,7 @@ enum ec store_messages_move(struct store *st, uint64_t from, uint64_t to, const 
     };
     if (sql_int(&move.tx.sql, target_type_sql, BIND(B_INT(st->mb), B_INT((int64_t)move.to))) == FOLDER_SEARCH)
         sql_abort(&move.tx.sql, ecSearchFolder); /* R1245, R1246 */
+    may(&move.tx, move.to, RIGHT_CREATE);
     search_runs(&move.tx, store_counter(from), mids, count, move_run, &move);
     if (!sql_failed(&move.tx.sql))
         folder_adjust(&move.tx, move.to, &move.gained); /* ecNotFound: no such folder */

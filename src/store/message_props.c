@@ -75,7 +75,13 @@ GETTER(owner_entry_id)    { return P_BIN(tag, owner_entry_id(arena, v->st)); }
 GETTER(access)
 {
     UNUSED;
-    return P_I32(tag, v->is_new ? 0x3 : 0x7);
+    if (v->is_new || !v->row->fid || !v->st->delegate)
+        return P_I32(tag, v->is_new ? 0x3 : 0x7);
+    struct store_tx tx = store_read(v->st);
+    const bool fai = v->row->associated;
+    const bool edits = may_with(&tx, v->row->fid, v->item, fai, RIGHT_EDIT_ANY, RIGHT_EDIT_OWNED);
+    const bool deletes = may_with(&tx, v->row->fid, v->item, fai, RIGHT_DELETE_ANY, RIGHT_DELETE_OWNED);
+    return store_end(&tx) ? P_I32(tag, 0x2) : P_I32(tag, 0x2 | (edits ? 0x1 : 0) | (deletes ? 0x4 : 0));
 }
 
 GETTER(pcl)
@@ -351,6 +357,9 @@ enum ec message_set_one(struct store_message *m, const struct prop *p)
         return ec;
     if (c && c->rule == COMPUTED)
         return ecComputed;
+    if (m->st->delegate && is_author_tag(p->tag))
+        return ecAccessDenied; /* his rights depend on it */
+    m->author_given |= is_author_tag(p->tag);
     if (c && c->rule == HANDLED)
         return set_handled(m, p);
     if (prop_stored(p->tag) == PidTagBodyHtml)
@@ -369,7 +378,7 @@ enum ec message_unset_one(struct store_message *m, uint32_t tag)
         item_remove(&m->item, PidTagNormalizedSubject);
         return ecNone;
     }
-    if (c && c->rule != DEFAULT)
+    if ((c && c->rule != DEFAULT) || (m->st->delegate && is_author_tag(tag)))
         return ecAccessDenied;
     item_remove(&m->item, tag);
     return ecNone;

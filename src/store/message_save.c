@@ -400,6 +400,14 @@ static uint64_t place_of_class(TALLOC_CTX *arena, struct store_tx *tx, struct st
     return receive_folder(arena, tx, class ? class : "", &explicit_class);
 }
 
+static void may_save(struct store_tx *tx, struct store_message *m, uint64_t fid)
+{
+    if (m->is_new)
+        may(tx, fid, m->row.associated ? RIGHT_OWNER : RIGHT_CREATE);
+    else if (!message_may_change(m))
+        sql_abort(&tx->sql, ecAccessDenied);
+}
+
 static enum ec save_top(struct store_message *m, uint64_t to, bool force, bool deliver)
 {
     struct store_tx tx = store_begin(m->st);
@@ -411,6 +419,8 @@ static enum ec save_top(struct store_message *m, uint64_t to, bool force, bool d
         rebase(&tx, m);
     save.row = m->row;
     save.row.fid = to ? to : m->row.fid;
+    may_save(&tx, m, save.row.fid);
+    stamp_author(m->st, &m->item, m->is_new, m->author_given);
     if (m->is_new)
         save.row.flags |= mfUnmodified;
     else

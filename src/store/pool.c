@@ -349,6 +349,7 @@ void store_unlock(struct store *st)
     struct store_pool *pool = st->in_pool.pool;
     st->in_pool.used = clock_ms();
     st->budget = NULL;
+    st->delegate = NULL;
     pthread_mutex_unlock(&st->in_pool.lock);
     if (pool && pool->connected > pool->keep)
         pool_trim(pool);

@@ -33,8 +33,9 @@ static void announce_flags(struct store_tx *tx, uint64_t fid, uint64_t mid, uint
     change_add(tx, &change);
 }
 
-static const char flags_sql[] = "SELECT is_read, flags, associated FROM message WHERE mb = $1 AND mid = $2 AND fid = $3"
-                                " AND deleted IS NULL";
+static const char flags_sql[] =
+    "SELECT is_read, flags, associated, id FROM message WHERE mb = $1 AND mid = $2 AND fid = $3"
+    " AND deleted IS NULL";
 static const char set_flags_sql[] =
     "UPDATE message SET is_read = $3, flags = $4, read_cn = $5, committed = $6 WHERE mb = $1 AND mid = $2";
 
@@ -45,7 +46,10 @@ static bool set_one(struct store_tx *tx, uint64_t fid, uint64_t mid, struct wish
         sql_query(&tx->sql, flags_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)mid), B_INT((int64_t)fid)));
     const bool found = sql_next(&rows), associated = sql_col_int(&rows, 2), old_read = sql_col_int(&rows, 0);
     const uint32_t old_flags = (uint32_t)sql_col_int(&rows, 1);
+    const int64_t id = sql_col_int(&rows, 3);
     sql_done(&rows);
+    if (found && !may_with_row(tx, fid, id, RIGHT_EDIT_ANY, RIGHT_EDIT_OWNED))
+        return false;
     const bool read = wish.sets_read ? wish.read : old_read;
     const uint32_t flags = old_flags & ~wish.clear;
     if (!found || associated || (read == old_read && flags == old_flags))
@@ -95,10 +99,14 @@ struct reading {
     bool partial;
 };
 
+#define EDIT_RIGHTS (RIGHT_EDIT_ANY | RIGHT_EDIT_OWNED)
+
 static void read_run(void *arg, uint64_t fid, uint32_t first, uint32_t count)
 {
     struct reading *r = arg;
     struct folder_delta delta = { 0 };
+    if (fid)
+        may_some(&r->tx, fid, EDIT_RIGHTS);
     for (uint32_t i = first; i < first + count && !sql_failed(&r->tx.sql); i++)
         r->partial |= !set_one(&r->tx, fid, store_counter(r->mids[i]), r->wish, r->cn, &delta.unread); /* R1514 */
     if (delta.unread)
@@ -130,6 +138,7 @@ static void read_results(struct reading *r, uint64_t search)
 static void read_all(struct reading *r, uint64_t fid)
 {
     struct folder_delta delta = { 0 };
+    may_some(&r->tx, fid, EDIT_RIGHTS);
     set_all(&r->tx, fid, r->wish, r->cn, &delta.unread);
     if (delta.unread)
         folder_adjust(&r->tx, fid, &delta);
@@ -183,7 +192,7 @@ enum ec store_message_set_read(struct store_message *m, uint8_t flags, bool *cha
     if (!m->is_new && !m->embedded) {
         const enum ec ec = store_set_read_flags(m->st, store_message_fid(m), &mid, 1, flags, &partial);
         if (ec || partial)
-            return ec ? ec : ecObjectDeleted;
+            return ec ? ec : message_may_change(m) ? ecObjectDeleted : ecAccessDenied;
     }
     if (wish.sets_read && !m->row.associated)
         m->row.read = wish.read;
@@ -194,7 +203,7 @@ enum ec store_message_set_read(struct store_message *m, uint8_t flags, bool *cha
 }
 
 static const char status_sql[] =
-    "SELECT status, fid FROM message WHERE mb = $1 AND mid = $2 AND deleted IS NULL AND (fid = $3 OR EXISTS ("
+    "SELECT status, fid, id FROM message WHERE mb = $1 AND mid = $2 AND deleted IS NULL AND (fid = $3 OR EXISTS ("
     "  SELECT 1 FROM result r WHERE r.mb = $1 AND r.search = $3 AND r.message = $2))";
 static const char set_status_sql[] =
     "UPDATE message SET status = $3, committed = $4 WHERE mb = $1 AND mid = $2 RETURNING associated";
@@ -210,7 +219,11 @@ enum ec store_message_status(struct store *st, uint64_t fid, uint64_t mid, uint3
         sql_one(&tx.sql, status_sql, BIND(B_INT(st->mb), message, B_INT((int64_t)store_counter(fid))));
     *before = (uint32_t)sql_col_int(&rows, 0);
     const uint64_t home = (uint64_t)sql_col_int(&rows, 1);
+    const int64_t id = sql_col_int(&rows, 2);
     sql_done(&rows);
+    if (!sql_failed(&tx.sql) &&
+        !may_with_row(&tx, home, id, mask ? RIGHT_EDIT_ANY : RIGHT_READ_ANY, mask ? RIGHT_EDIT_OWNED : 0))
+        sql_abort(&tx.sql, ecAccessDenied);
     const uint32_t after = (*before & ~mask) | (set & mask);
     if (after != *before && !sql_failed(&tx.sql)) {
         const bool associated =

@@ -139,6 +139,7 @@ enum ec store_set_receive_folder(struct store *st, const char *message_class, ui
         return ecAccessDenied;
     TALLOC_CTX *arena = talloc_new(NULL);
     struct store_tx tx = store_begin(st);
+    may_manage(&tx);
     if (fid) {
         struct folder_row row;
         folder_row_get(arena, &tx, store_counter(fid), &row);

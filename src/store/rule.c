@@ -157,6 +157,7 @@ enum ec store_rules_change(struct store *st, uint64_t fid, bool replace, const s
     struct change c = { .arena = talloc_new(NULL), .fid = store_counter(fid) };
     c.tx = store_begin(st);
     folder_row_get(c.arena, &c.tx, c.fid, &row);
+    may(&c.tx, c.fid, RIGHT_OWNER); /* [MS-OXORULE] 3.2.5.2 */
     for (size_t i = 0; replace && i < COUNTOF(rules_delete_sql); i++)
         sql_exec(&c.tx.sql, rules_delete_sql[i], BIND(B_INT(st->mb), B_INT((int64_t)c.fid)));
     for (uint32_t i = 0; i < count && !sql_failed(&c.tx.sql); i++) {

@@ -233,6 +233,18 @@ static const char tables[] =
     "  modified BIGINT NOT NULL,"
     "  PRIMARY KEY (mb, folder)) /*sqlite WITHOUT ROWID*/;"
 
+    /* [MS-OXCPERM] 2.2.5: id 0 is everybody else, -1 nobody, others are taken from the counter. */
+    "CREATE TABLE permission("
+    "  mb BIGINT NOT NULL,"
+    "  fid BIGINT NOT NULL,"
+    "  id BIGINT NOT NULL,"
+    "  member TEXT NOT NULL,"                     /* the legacy DN, case folded; '' for the two */
+    "  dn TEXT NOT NULL,"
+    "  name TEXT NOT NULL,"                       /* as it was when the entry was made */
+    "  rights BIGINT NOT NULL,"
+    "  PRIMARY KEY (mb, fid, id)) /*sqlite WITHOUT ROWID*/;"
+    "CREATE UNIQUE INDEX permission_member ON permission(mb, member, fid) WHERE id > 0;"
+
     "CREATE TABLE replica("
     "  mb BIGINT NOT NULL,"
     "  replid BIGINT NOT NULL,"

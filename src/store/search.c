@@ -289,6 +289,7 @@ enum ec store_search_set(struct store *st, uint64_t fid, const struct restrictio
     enum ec ec = check_request(r, count, flags);
     if (!ec) {
         struct store_tx tx = store_begin(st);
+        may_manage(&tx); /* it looks where a delegate must not */
         folder_row_get(arena, &tx, store_counter(fid), &row);
         if (!sql_failed(&tx.sql) && row.type != FOLDER_SEARCH)
             sql_abort(&tx.sql, ecNotSearchFolder); /* R570 */
@@ -318,6 +319,7 @@ enum ec store_search_get(TALLOC_CTX *arena, struct store *st, uint64_t fid, stru
     uint64_t *fids = NULL;
     *out = (struct store_search){ 0 };
     struct store_tx tx = store_read(st);
+    may(&tx, store_counter(fid), RIGHT_VISIBLE);
     folder_row_get(arena, &tx, store_counter(fid), &row);
     if (!sql_failed(&tx.sql) && row.type != FOLDER_SEARCH)
         sql_abort(&tx.sql, ecNotSearchFolder); /* R580 */

@@ -89,6 +89,47 @@ struct store_change {
     const uint32_t *tags;
 };
 
+/* ---- permissions: [MS-OXCPERM] ---- */
+enum {                                           /* PidTagMemberRights, 2.2.7 */
+    RIGHT_READ_ANY = 0x0001, RIGHT_CREATE = 0x0002, RIGHT_EDIT_OWNED = 0x0008, RIGHT_DELETE_OWNED = 0x0010,
+    RIGHT_EDIT_ANY = 0x0020, RIGHT_DELETE_ANY = 0x0040, RIGHT_CREATE_SUBFOLDER = 0x0080, RIGHT_OWNER = 0x0100,
+    RIGHT_CONTACT = 0x0200, RIGHT_VISIBLE = 0x0400, RIGHT_FREE_BUSY_SIMPLE = 0x0800, RIGHT_FREE_BUSY_DETAILED = 0x1000,
+    RIGHTS_OWNER_ROLE = 0x07FB, RIGHTS_ALL = 0x1FFB,
+};
+/* Somebody who is not the owner of the mailbox.  While a store acts for a delegate, its functions do what the folders'
+ * permissions let him, and refuse the rest with ecAccessDenied, or pass over single messages that are not his; what he
+ * makes carries his name.  As long as it acts for nobody, everything is allowed.  He is used with the store locked. */
+struct store_delegate;
+struct store_delegate *store_delegate_new(TALLOC_CTX *owner, const char *legacy_dn, const char *display_name);
+void store_delegate_full_access(struct store_delegate *, bool full);           /* the folders' permissions do not matter */
+void store_act_for(struct store *, struct store_delegate *);                   /* NULL: nobody; store_unlock ends it */
+/* Has he any right but to free/busy times? */
+enum ec store_delegate_reaches(struct store *, const struct store_delegate *, bool *something);
+/* His rights in a folder, from a cache that follows every change of permissions; NULL: all. */
+uint32_t store_rights(struct store *, struct store_delegate *, uint64_t fid);
+/* ecAccessDenied: who the store acts for lacks one of these rights. */
+enum ec store_require(struct store *, uint64_t fid, uint32_t rights);
+bool store_message_is_own(const struct store_message *);       /* new, or made by who the store acts for */
+
+enum { MEMBER_DEFAULT = 0, MEMBER_ANONYMOUS = -1 };            /* 2.2.5; always in the list */
+struct store_permission {
+    int64_t member_id;
+    const char *legacy_dn;                       /* NULL: one of the two reserved members */
+    const char *name;                            /* "", "Anonymous", or as it was when the entry was made */
+    uint32_t rights;
+};
+enum ec store_permissions(TALLOC_CTX *arena, struct store *, uint64_t fid, struct store_permission **, uint32_t *count);
+/* 2.2.2.1.  Entries are added by legacy_dn (or a reserved member_id), modified and removed by member_id; those that are
+ * not there are passed over. */
+enum { PERMISSION_ADD = 1, PERMISSION_MODIFY = 2, PERMISSION_REMOVE = 4 };
+enum { PERMISSIONS_REPLACE = 1, PERMISSIONS_FREE_BUSY = 2 };
+struct store_permission_edit {
+    uint8_t what;
+    struct store_permission entry;
+};
+enum ec store_permissions_modify(struct store *, uint64_t fid, unsigned flags, const struct store_permission_edit *,
+                                 uint32_t count);
+
 /* ---- properties of any object ----
  * `get` fills values[i] for tags[i]: the value (tag with its real type where PtypUnspecified was asked), or a
  * PtypErrorCode: ecNotFound absent, ecNotEnoughMemory longer than `limit` bytes (then it is to be streamed).
@@ -251,6 +292,11 @@ enum { TABLE_ASSOCIATED = 0x02, TABLE_DEPTH = 0x04, TABLE_SOFT_DELETES = 0x20 };
 enum ec store_contents_table(struct store_table **, TALLOC_CTX *owner, struct store *, uint64_t fid, unsigned flags, uint32_t *rows);
 enum ec store_hierarchy_table(struct store_table **, TALLOC_CTX *owner, struct store *, uint64_t fid, unsigned flags, uint32_t *rows);
 enum ec store_attachment_table(struct store_table **, TALLOC_CTX *owner, struct store_message *, unsigned flags);
+/* The permissions list, with the bits of free/busy only where asked.  `name_of` knows what a member is called now; NULL:
+ * the list's own name counts. */
+typedef const char *store_name_of(void *arg, TALLOC_CTX *arena, const char *legacy_dn);
+enum ec store_permissions_table(struct store_table **, TALLOC_CTX *owner, struct store *, uint64_t fid, bool free_busy,
+                                store_name_of *, void *arg);
 /* Copies what it is given. */
 enum ec store_table_columns(struct store_table *, const uint32_t *tags, uint32_t count);
 enum ec store_table_sort(struct store_table *, const struct SortOrder *, uint32_t count);

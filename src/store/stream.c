@@ -292,13 +292,16 @@ enum ec store_stream_of_folder(struct store_stream **out, TALLOC_CTX *owner, str
     s->object = st;
     struct store_tx tx = store_read(st);
     folder_row_get(s, &tx, store_counter(fid), &row);
+    may(&tx, row.fid,
+        mode & (STREAM_READWRITE | STREAM_CREATE) && (mode & STREAM_BEST) != STREAM_BEST ? RIGHT_OWNER : RIGHT_VISIBLE);
+    const bool read_only = !(rights_in(&tx, row.fid) & RIGHT_OWNER);
     const enum ec ec = store_end(&tx);
     if (ec) {
         talloc_free(s);
         return ec;
     }
     s->stored = folder_item(&row);
-    return stream_begin(out, s, mode, false);
+    return stream_begin(out, s, mode, read_only);
 }
 
 /* ---- reading and writing ---- */

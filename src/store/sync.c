@@ -165,6 +165,7 @@ enum ec store_sync_contents(TALLOC_CTX *owner, struct store *st, uint64_t fid, c
     for (size_t i = 0; i < COUNTOF(sets); i++)
         globset_init(sets[i], owner);
     sql_int(&s.tx.sql, is_live_sql, BIND(B_INT(st->mb), B_INT((int64_t)s.fid)));
+    may(&s.tx, s.fid, RIGHT_READ_ANY);
     out->last = last_change(&s.tx);
     if (asked->associated) {
         walk(&s, changed_sql, true, asked->seen_fai, take_changed);
@@ -203,13 +204,16 @@ enum ec store_sync_hierarchy(TALLOC_CTX *owner, struct store *st, uint64_t root,
     globset_init(&out->deleted, owner);
     globset_union(&out->deleted, given);
     sql_int(&tx.sql, is_live_sql, BIND(mb, fid));
+    may(&tx, store_counter(root), RIGHT_VISIBLE);
     out->last = last_change(&tx);
     struct sql_rows rows = sql_query(&tx.sql, below_sql, BIND(mb, fid, B_INT(DEPTH_MAX)));
     while (sql_next(&rows)) {
         const uint64_t id = (uint64_t)sql_col_int(&rows, 0), cn = (uint64_t)sql_col_int(&rows, 2);
+        if (!folder_is_visible(&tx, id))
+            continue; /* to who has it, it is deleted */
         globset_remove(&out->deleted, id, id);
-        if (globset_has(seen, cn))
-            continue;
+        if (globset_has(seen, cn) && (globset_has(given, id) || !st->delegate))
+            continue; /* a delegate who did not see it for a time gets it again */
         if (out->count == room)
             out->folders = talloc_realloc(owner, out->folders, struct store_sync_folder, room = MAX(64u, room * 2));
         out->folders[out->count++] =

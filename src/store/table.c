@@ -49,6 +49,7 @@ static struct store_table *table_make(TALLOC_CTX *owner, struct store *st, const
     struct store_table *t = talloc_zero(owner, struct store_table);
     t->st = st;
     t->budget = st->budget;
+    t->delegate = st->delegate;
     t->kind = kind;
     t->flags = flags & (TABLE_ASSOCIATED | TABLE_DEPTH | TABLE_SOFT_DELETES);
     return t;
@@ -75,6 +76,9 @@ enum ec folder_table(struct store_table **out, TALLOC_CTX *owner, struct store *
     const bool search = sql_int(&tx.sql, folder_type_sql, BIND(B_INT(st->mb), B_INT((int64_t)t->fid))) == FOLDER_SEARCH;
     t->in_search = search && kind == &contents_kind && !(flags & (TABLE_ASSOCIATED | TABLE_SOFT_DELETES));
     begin_view(t);
+    may(&tx, t->fid, kind == &contents_kind ? RIGHT_READ_ANY : kind == &rules_kind ? RIGHT_OWNER : RIGHT_VISIBLE);
+    if (t->in_search)
+        may_manage(&tx); /* what it has found may lie where a delegate must not look */
     struct store_tx inner = table_begin(t);
     *rows = sql_failed(&tx.sql) ? 0 : (uint32_t)t->view->total(t, &inner);
     store_end(&inner);
@@ -95,6 +99,19 @@ enum ec store_hierarchy_table(struct store_table **out, TALLOC_CTX *owner, struc
                               unsigned flags, uint32_t *rows)
 {
     return folder_table(out, owner, st, fid, &hierarchy_kind, flags & ~(unsigned)TABLE_ASSOCIATED, rows);
+}
+
+enum ec store_permissions_table(struct store_table **out, TALLOC_CTX *owner, struct store *st, uint64_t fid,
+                                bool free_busy, store_name_of *name_of, void *arg)
+{
+    struct store_table *t = table_make(owner, st, &permissions_kind, 0);
+    t->fid = store_counter(fid);
+    t->members.free_busy = free_busy;
+    t->members.name_of = name_of;
+    t->members.arg = arg;
+    begin_view(t);
+    *out = t;
+    return ecNone;
 }
 
 static int attachment_table_close(struct store_table *t)

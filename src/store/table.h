@@ -40,6 +40,7 @@ struct table_row {
         struct message_row message;
         struct folder_row folder;
         const struct attached *attached;
+        const struct store_permission *permission;
     };                                           /* a rule is all in `item` */
     struct item item;
     const struct group *group;                   /* a category's header, with one of the rows below it; NULL: a row */
@@ -65,7 +66,7 @@ struct table_kind {
     bool anew;                                   /* changes are not announced, and rows are few: listed at each use */
 };
 enum { SORT_ASCENDING = 0, SORT_DESCENDING = 1, SORT_MAXIMUM = 4 };    /* [MS-OXCDATA] 2.13.1 */
-extern const struct table_kind contents_kind, hierarchy_kind, attachments_kind, rules_kind;
+extern const struct table_kind contents_kind, hierarchy_kind, attachments_kind, rules_kind, permissions_kind;
 
 struct table_view {
     /* Takes up to `most` rows from a place on, and says at which place that has ended. */
@@ -96,6 +97,15 @@ struct store_table {
     unsigned flags;
     bool in_search;                              /* the rows are the results of a search folder */
     struct store_message *message;               /* attachments */
+    struct {                                     /* permissions */
+        struct store_permission *list;           /* as it was when the rows were looked for last */
+        uint32_t count;
+        bool free_busy;
+        store_name_of *name_of;
+        void *arg;
+    } members;
+    struct store_delegate *delegate;             /* for whom it was opened; NULL: the owner */
+    uint64_t epoch;                              /* of the delegate, when the list was made */
     uint32_t *columns, column_count;
     struct SortOrder *order;                     /* NULL: none set */
     uint32_t order_count;

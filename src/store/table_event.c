@@ -150,13 +150,18 @@ bool store_table_event(TALLOC_CTX *arena, struct store_table *t, const struct st
             list_passed(t, position);
         return false;
     }
+    /* What somebody else does here is seen with this table's eyes. */
+    struct store_delegate *acting = t->st->delegate;
+    t->st->delegate = t->delegate;
     struct store_tx tx = store_read(t->st);
-    out->type = t->view->event(arena, t, &tx, change, &row, &after);
+    if (t->kind == &hierarchy_kind || rights_in(&tx, t->fid) & RIGHT_READ_ANY)
+        out->type = t->view->event(arena, t, &tx, change, &row, &after);
     if (out->type && !t->column_count)
         out->type = TABLE_CHANGED;
     if (out->type && out->type != TABLE_CHANGED)
         fill(arena, t, &tx, change, &row, &after, out);
     if (store_end(&tx))
         *out = (struct table_event){ .type = TABLE_CHANGED };
+    t->st->delegate = acting;
     return out->type != TABLE_UNCHANGED;
 }

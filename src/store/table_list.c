@@ -137,6 +137,7 @@ static void list_make(struct store_table *t, struct store_tx *tx)
 {
     struct make make = { t, talloc_zero(t, struct list), talloc_new(NULL) };
     TALLOC_FREE(t->list);
+    t->epoch = delegate_epoch(t->delegate);
     changes_keep(t->st);
     make.list->seen = t->st->changes.count;
     make.list->charge = charge_new(make.list, t->budget, 0);
@@ -156,7 +157,7 @@ static bool list_follow(struct store_table *t, struct store_tx *tx, uint64_t unt
 
 void list_ready(struct store_table *t, struct store_tx *tx)
 {
-    if (t->kind->anew)
+    if (t->kind->anew || t->epoch != delegate_epoch(t->delegate))
         TALLOC_FREE(t->list);
     if (!t->list || !list_follow(t, tx, t->st->changes.count))
         list_make(t, tx);
@@ -375,8 +376,8 @@ static enum table_event_type list_event(TALLOC_CTX *arena, struct store_table *t
                                         const struct store_change *change, struct table_row *row, struct row_key *after)
 {
     uint64_t position;
-    if (!t->list || t->st->changes.announced_count > BATCH_MAX || !change_position(t->st, change, &position) ||
-        t->list->seen > position || !list_follow(t, tx, position))
+    if (!t->list || t->epoch != delegate_epoch(t->delegate) || t->st->changes.announced_count > BATCH_MAX ||
+        !change_position(t->st, change, &position) || t->list->seen > position || !list_follow(t, tx, position))
         return lose(t);
     const enum table_event_type type = apply(arena, t, tx, change, row, after);
     list_passed(t, position);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rows of tables: which there are, and what stands in their columns.  [MS-OXCTABL] 2.2.1 */
 #include "store/table.h"
+#include "wire/entry_id.h"
 
 enum { TBL_LEAF_ROW = 1 }; /* PidTagRowType */
 enum { DEPTH_MAX = 1000 }; /* folders lie no deeper, and a damaged tree ends */
@@ -165,6 +166,11 @@ static void folders_fetch(TALLOC_CTX *arena, struct store_table *t, struct store
     }
 }
 
+static bool is_visible(const struct store_table *t, struct store_tx *tx, uint64_t fid)
+{
+    return delegate_rights(tx, t->delegate, fid) & (RIGHT_VISIBLE | RIGHT_OWNER);
+}
+
 /* $3: of those that were deleted softly.  Their ancestors may be of either kind. */
 static const char children_sql[] = "SELECT 0, " FOLDER_COLUMNS " FROM folder WHERE mb = $1 AND parent = $2"
                                    " AND CASE WHEN deleted IS NULL THEN 0 ELSE 1 END = $3 AND $4 > 0";
@@ -185,7 +191,8 @@ static void folders_scan(struct store_table *t, struct store_tx *tx, row_taker *
         struct folder_row folder;
         folder_row_read(&rows, 1, &folder);
         struct table_row row = folder_row_of(t, &folder, (uint32_t)sql_col_int(&rows, 0));
-        take(arg, &row);
+        if (is_visible(t, tx, folder.fid))
+            take(arg, &row);
     }
 }
 
@@ -199,7 +206,7 @@ static const char depth_below_sql[] =
 static bool folder_belongs(struct store_table *t, struct store_tx *tx, struct table_row *row)
 {
     const bool soft = t->flags & TABLE_SOFT_DELETES;
-    if ((row->folder.deleted != 0) != soft)
+    if ((row->folder.deleted != 0) != soft || !is_visible(t, tx, row->folder.fid))
         return false;
     if (!(t->flags & TABLE_DEPTH))
         return row->folder.parent == t->fid;
@@ -271,6 +278,66 @@ static void attachment_row_prop(TALLOC_CTX *arena, const struct table_row *row, 
     }
 }
 
+/* ---- members of a permissions list: [MS-OXCPERM] 2.2.4 to 2.2.7 ---- */
+
+static struct table_row member_row_of(struct store_table *t, uint32_t i)
+{
+    return (struct table_row){
+        .table = t, .found = true, .key.id = (uint64_t)t->members.list[i].member_id, .permission = &t->members.list[i]
+    };
+}
+
+static void members_fetch(TALLOC_CTX *arena, struct store_table *t, struct store_tx *tx, const uint64_t *ids,
+                          uint32_t count, struct table_row *rows)
+{
+    (void)arena, (void)tx;
+    for (uint32_t i = 0; i < t->members.count; i++) {
+        const struct table_row row = member_row_of(t, i);
+        put_row(rows, ids, count, &row);
+    }
+}
+
+static void members_scan(struct store_table *t, struct store_tx *tx, row_taker *take, void *arg)
+{
+    talloc_free(t->members.list);
+    t->members.list = NULL;
+    t->members.count = 0;
+    permissions_read(t, tx, t->fid, &t->members.list, &t->members.count);
+    for (uint32_t i = 0; i < t->members.count && !sql_failed(&tx->sql); i++) {
+        struct store_permission *p = &t->members.list[i];
+        const char *name =
+            p->legacy_dn && t->members.name_of ? t->members.name_of(t->members.arg, t, p->legacy_dn) : NULL;
+        p->name = name ? name : p->name;
+        struct table_row row = member_row_of(t, i);
+        take(arg, &row);
+    }
+}
+
+static bool member_belongs(struct store_table *t, struct store_tx *tx, struct table_row *row)
+{
+    (void)t, (void)tx;
+    return row->found;
+}
+
+static void member_row_prop(TALLOC_CTX *arena, const struct table_row *row, uint32_t tag, size_t limit, bool cut,
+                            struct prop *out)
+{
+    const struct store_permission *p = row->permission;
+    const uint32_t shown = row->table->members.free_busy ? (uint32_t)RIGHTS_ALL : (uint32_t)RIGHTS_OWNER_ROLE;
+    switch (PROP_ID(tag)) {
+    case PROP_ID(PidTagEntryId):
+        *out = P_BIN(PidTagEntryId,
+                     p->legacy_dn ? address_book_entry_id(arena, p->legacy_dn, DT_MAILUSER) : BLOB_OF("", 0));
+        break;
+    case PROP_ID(PidTagMemberId): *out = P_I64(PidTagMemberId, (uint64_t)p->member_id); break;
+    case PROP_ID(PidTagMemberName): *out = P_STR(PidTagMemberName, talloc_strdup(arena, p->name)); break;
+    case PROP_ID(PidTagMemberRights): *out = P_I32(PidTagMemberRights, p->rights & shown); break;
+    case PROP_ID(PidTagInstanceKey): *out = instance_key(arena, row); break;
+    default: *out = P_ERR(tag, ecNotFound); return;
+    }
+    item_convert(arena, tag, limit, cut, out);
+}
+
 /* ---- the kinds ---- */
 
 static const uint32_t message_tags[] = {
@@ -302,40 +369,60 @@ static const uint32_t attachment_tags[] = {
 #include "store/computed_end.h"
 };
 
+static const uint32_t member_tags[] = { PidTagEntryId, PidTagMemberId, PidTagMemberName, PidTagMemberRights,
+                                        PidTagInstanceKey };
+
 /* [MS-OXCTABL] 2.2.2.5.2, R120: undefined.  New messages come at the end, where a client that pages is not yet;
  * parents come before their children. */
 static const struct SortOrder by_delivery[] = { { PidTagMessageDeliveryTime, SORT_ASCENDING } };
 static const struct SortOrder by_name[] = { { PidTagDepth, SORT_ASCENDING }, { PidTagDisplayName, SORT_ASCENDING } };
+static const struct SortOrder by_member[] = { { PidTagMemberId, SORT_ASCENDING } };
 static const struct SortOrder by_number[] = { { PidTagAttachNumber, SORT_ASCENDING } };
 
 const struct table_kind contents_kind = {
-    true,
-    true,
-    by_delivery,
-    COUNTOF(by_delivery),
-    messages_scan,
-    messages_fetch,
-    message_belongs,
-    message_row_prop,
-    message_tags,
-    COUNTOF(message_tags),
+    .sorts = true,
+    .restricts = true,
+    .order = by_delivery,
+    .order_count = COUNTOF(by_delivery),
+    .scan = messages_scan,
+    .fetch = messages_fetch,
+    .belongs = message_belongs,
+    .prop = message_row_prop,
+    .tags = message_tags,
+    .tag_count = COUNTOF(message_tags),
 };
 const struct table_kind hierarchy_kind = {
-    false,         true,           by_name,         COUNTOF(by_name), folders_scan,
-    folders_fetch, folder_belongs, folder_row_prop, folder_tags,      COUNTOF(folder_tags),
+    .restricts = true,
+    .order = by_name,
+    .order_count = COUNTOF(by_name),
+    .scan = folders_scan,
+    .fetch = folders_fetch,
+    .belongs = folder_belongs,
+    .prop = folder_row_prop,
+    .tags = folder_tags,
+    .tag_count = COUNTOF(folder_tags),
 };
 const struct table_kind attachments_kind = {
-    false,
-    false,
-    by_number,
-    COUNTOF(by_number),
-    attachments_scan,
-    attachments_fetch,
-    attachment_belongs,
-    attachment_row_prop,
-    attachment_tags,
-    COUNTOF(attachment_tags),
     .anew = true,
+    .order = by_number,
+    .order_count = COUNTOF(by_number),
+    .scan = attachments_scan,
+    .fetch = attachments_fetch,
+    .belongs = attachment_belongs,
+    .prop = attachment_row_prop,
+    .tags = attachment_tags,
+    .tag_count = COUNTOF(attachment_tags),
+};
+const struct table_kind permissions_kind = {
+    .anew = true,
+    .order = by_member,
+    .order_count = COUNTOF(by_member),
+    .scan = members_scan,
+    .fetch = members_fetch,
+    .belongs = member_belongs,
+    .prop = member_row_prop,
+    .tags = member_tags,
+    .tag_count = COUNTOF(member_tags),
 };
 
 bool table_row_get(TALLOC_CTX *arena, struct store_table *t, struct store_tx *tx, uint64_t id, struct table_row *row)
