@@ -283,7 +283,7 @@ static void attachment_row_prop(TALLOC_CTX *arena, const struct table_row *row, 
 static struct table_row member_row_of(struct store_table *t, uint32_t i)
 {
     return (struct table_row){
-        .table = t, .found = true, .key.id = (uint64_t)t->members.list[i].member_id, .permission = &t->members.list[i]
+        .table = t, .found = true, .key.id = i + 1u, .permission = &t->members.list[i]
     };
 }
 
