@@ -61,7 +61,7 @@ static struct cmdlet_result run_here(TALLOC_CTX *arena, const struct program *p,
         why = directory_refusal();
     if (why)
         return (struct cmdlet_result){ "", talloc_asprintf(arena, "%s\n", why), 1 };
-    context.store_arg = store_pool_new(opened, NULL, NULL);
+    context.store_arg = context.stores = store_pool_new(opened, NULL, NULL);
     const struct cmdlet_result result = cmdlet_run(arena, &context, line, p->output);
     talloc_free(opened);
     return result;

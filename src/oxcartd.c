@@ -149,7 +149,7 @@ static struct cmdlet_context cmdlets(struct rooms *r)
     return (struct cmdlet_context){
         .org = r->org, .directory = r->directory, .store_create = cmdlet_store_create,
         .store_remove = cmdlet_store_remove, .account_changed = cmdlet_store_changed,
-        .store_arg = sessions_stores(r->sessions), .working_auth = ORG_BASIC,
+        .store_arg = sessions_stores(r->sessions), .stores = sessions_stores(r->sessions), .working_auth = ORG_BASIC,
     };
 }
 

@@ -111,6 +111,42 @@ static void web(struct answer *a)
     buf_printf(&a->out, "</Protocol>\n");
 }
 
+/* ---- mailboxes of others ---- */
+
+struct account_list autodiscover_mapped(TALLOC_CTX *arena, struct directory *directory, const struct account *owner)
+{
+    const unsigned both = GRANT_FULL_ACCESS | GRANT_AUTO_MAPPING;
+    const struct grant_list grants = directory_grants_to(directory, arena, owner);
+    const struct account **list = talloc_array(arena, const struct account *, grants.count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < grants.count; i++) {
+        const struct grant *g = &grants.items[i];
+        const struct account *a = directory_by_guid(directory, arena, g->mailbox);
+        if (a && a->mapi_enabled && (g->allowed & ~g->denied & both) == both)
+            list[count++] = a;
+    }
+    return (struct account_list){ list, count };
+}
+
+bool autodiscover_is_owner(const struct http_request *request, const struct account *account)
+{
+    struct guid user;
+    return request->user && guid_parse(request->user->id, &user) && guid_equal(user, account->mailbox_guid);
+}
+
+/* [MS-OXDSCLI] 2.2.4.1.1.2.2 */
+static void alternative_mailboxes(struct answer *a)
+{
+    const struct account_list mapped = autodiscover_mapped(a->arena, a->client->directory, a->account);
+    for (size_t i = 0; i < mapped.count; i++) {
+        buf_printf(&a->out, "<AlternativeMailbox>\n<Type>Delegate</Type>\n");
+        xml_put(&a->out, "DisplayName", mapped.accounts[i]->display_name);
+        xml_put(&a->out, "SmtpAddress", mapped.accounts[i]->primary_smtp);
+        xml_put(&a->out, "OwnerSmtpAddress", mapped.accounts[i]->primary_smtp);
+        buf_printf(&a->out, "</AlternativeMailbox>\n");
+    }
+}
+
 /* ---- the document ---- */
 
 static void user(struct answer *a)
@@ -161,6 +197,8 @@ struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *se
     buf_printf(&a.out, "<Account>\n<AccountType>email</AccountType>\n<Action>settings</Action>\n"
                        "<MicrosoftOnline>False</MicrosoftOnline>\n<ConsumerMailbox>False</ConsumerMailbox>\n");
     protocols(&a);
+    if (client->directory)
+        alternative_mailboxes(&a);
     buf_printf(&a.out, "</Account>\n</Response>\n</Autodiscover>\n");
     return buf_blob(&a.out);
 }

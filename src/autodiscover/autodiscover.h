@@ -24,6 +24,7 @@ struct autodiscover_client {
     unsigned capability; /* X-MapiHttpCapability; 0: not sent */
     bool exhttp;         /* understands EXHTTP elements */
     bool negotiate;      /* understands AuthPackage Negotiate */
+    struct directory *directory; /* the owner asks: of the mailboxes that open by themselves; NULL: those are not told */
 };
 struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *, const struct account *,
                                 const struct autodiscover_client *);

@@ -2,7 +2,7 @@
 /* The POX request and its errors: [MS-OXDSCLI] 2.2.2, 2.2.3, 3.2.5. */
 #include <stdlib.h>
 
-#include "autodiscover/autodiscover.h"
+#include "autodiscover/internal.h"
 #include "autodiscover/xml.h"
 
 #define NS_REQUEST "http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"
@@ -143,6 +143,7 @@ void autodiscover_pox(struct http_request *request, struct http_answer *answer)
         answer_error(request, answer, settings, error);
         return;
     }
-    const struct autodiscover_client client = client_of(request);
+    struct autodiscover_client client = client_of(request);
+    client.directory = autodiscover_is_owner(request, account) ? a->directory : NULL;
     http_answer_send(answer, 200, CONTENT_TYPE, autodiscover_answer(request->arena, settings, account, &client));
 }

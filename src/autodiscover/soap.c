@@ -29,6 +29,7 @@ struct soap {
     struct buf out;
     TALLOC_CTX *arena;
     struct autodiscover *room;
+    const struct http_request *request;
     const struct org_settings *settings;
     struct names targets, wanted;
 };
@@ -200,11 +201,20 @@ static void result(struct soap *s, const char *code, const char *message)
 }
 
 /* The names that have no value, then the values of the others; `kind` is User or Domain. */
+#define ALTERNATE_MAILBOXES "AlternateMailboxes"
+
+/* Only the owner hears of mailboxes that he has been given. */
+static bool is_alternate_mailboxes(const struct soap *s, const struct subject *subject, const char *name)
+{
+    return subject && strcmp(name, ALTERNATE_MAILBOXES) == 0 && autodiscover_is_owner(s->request, subject->account);
+}
+
 static void setting_errors(struct soap *s, const char *kind, const struct subject *subject)
 {
     buf_printf(&s->out, "<%sSettingErrors>\n", kind);
     for (size_t i = 0; i < s->wanted.count; i++) {
-        if (subject && value_of(subject, s->wanted.list[i]))
+        if (subject &&
+            (value_of(subject, s->wanted.list[i]) || is_alternate_mailboxes(s, subject, s->wanted.list[i])))
             continue;
         buf_printf(&s->out, "<%sSettingError>\n", kind);
         result(s, "SettingIsNotAvailable", "This setting is not available here.");
@@ -214,11 +224,31 @@ static void setting_errors(struct soap *s, const char *kind, const struct subjec
     buf_printf(&s->out, "</%sSettingErrors>\n", kind);
 }
 
+/* [MS-OXWSADISC] 3.1.4: AlternateMailboxCollectionSetting */
+static void alternate_mailboxes(struct soap *s, const struct subject *subject)
+{
+    const struct account_list mapped = autodiscover_mapped(s->arena, s->room->directory, subject->account);
+    buf_printf(&s->out, "<UserSetting i:type=\"AlternateMailboxCollectionSetting\">\n<Name>" ALTERNATE_MAILBOXES
+                        "</Name>\n<AlternateMailboxes>\n");
+    for (size_t i = 0; i < mapped.count; i++) {
+        buf_printf(&s->out, "<AlternateMailbox>\n<Type>Delegate</Type>\n");
+        xml_put(&s->out, "DisplayName", mapped.accounts[i]->display_name);
+        xml_put(&s->out, "LegacyDN", mapped.accounts[i]->legacy_dn);
+        xml_put(&s->out, "Server", account_mailbox_id(s->arena, mapped.accounts[i]));
+        xml_put(&s->out, "SmtpAddress", mapped.accounts[i]->primary_smtp);
+        xml_put(&s->out, "OwnerSmtpAddress", mapped.accounts[i]->primary_smtp);
+        buf_printf(&s->out, "</AlternateMailbox>\n");
+    }
+    buf_printf(&s->out, "</AlternateMailboxes>\n</UserSetting>\n");
+}
+
 static void setting_values(struct soap *s, const struct subject *subject)
 {
     buf_printf(&s->out, "<UserSettings>\n");
     for (size_t i = 0; i < s->wanted.count; i++) {
         const char *value = value_of(subject, s->wanted.list[i]);
+        if (is_alternate_mailboxes(s, subject, s->wanted.list[i]))
+            alternate_mailboxes(s, subject);
         if (!value)
             continue;
         buf_printf(&s->out, "<UserSetting i:type=\"StringSetting\">\n");
@@ -350,7 +380,7 @@ void autodiscover_soap(struct http_request *request, struct http_answer *answer)
         http_answer_text(answer, 405, "Ask with POST.\r\n");
         return;
     }
-    struct soap s = { .arena = request->arena, .room = room, .settings = org_settings(room->org, request->arena) };
+    struct soap s = { .arena = request->arena, .room = room, .request = request, .settings = org_settings(room->org, request->arena) };
     const unsigned status = answer_document(&s, request->too_large ? (struct blob){ 0 } : request->body);
     http_answer_header(answer, "Cache-Control", "private");
     http_answer_send(answer, status, CONTENT_TYPE, buf_blob(&s.out));

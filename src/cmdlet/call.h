@@ -86,12 +86,18 @@ struct value server_version(TALLOC_CTX *);
 /* mailbox_query.c */
 const char *mailbox_identity(TALLOC_CTX *, const struct org_settings *, const struct account *);
 const char *mailbox_dn(TALLOC_CTX *, const struct org_settings *, const struct account *);
+const char *account_type_details(const struct account *);
 enum ec find_account(struct call *, const char *identity, const struct account **out);
+/* mailbox_permission.c: somebody, and somebody else who has rights there; and those rights. */
+enum ec find_both(struct call *, const char *identity, const char *user, const struct account **mailbox,
+                  const struct account **trustee);
+struct grant grant_now(struct call *, const struct account *mailbox, const struct account *trustee);
 struct mailbox_query {
     const struct object_type *type;
     struct arg_text identity, anr, database, sort_by;
     struct arg_filter filter;
     struct arg_number result_size;
+    struct texts details;                   /* RecipientTypeDetails; none: all */
 };
 enum ec query_mailboxes(struct call *, const struct mailbox_query *);
 

@@ -20,6 +20,7 @@ struct cmdlet_context {
     /* The mailbox store: makes and removes the mailbox behind an account (its mailbox_guid and store_url). */
     account_hook *store_create, *store_remove;
     void *store_arg;
+    struct store_pool *stores;      /* NULL: mailboxes cannot be opened */
     /* An account's names or addresses have changed; NULL: nobody wants to know. */
     void (*account_changed)(void *arg, const struct account *);
     unsigned working_auth;          /* the enum org_auth methods that somebody can complete here */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmdlet/fixture.h"
+#include "store/store.h"
 #include "sql/sql.h"
 
 static const struct account *account(struct fixture *f, const char *address)
@@ -45,7 +46,7 @@ static void what_New_Mailbox_cannot_do_is_said_as_Exchange_says_it(void **state)
         { "New-Mailbox bob -PrimarySmtpAddress bob@other.com -Password x", "isn't an accepted domain" },
         { "New-Mailbox bob Smith -Password x",
           "A positional parameter cannot be found that accepts argument 'Smith'." },
-        { "New-Mailbox bob -Shared", "The parameter 'Shared' of New-Mailbox isn't supported by Oxcart." },
+        { "New-Mailbox bob -Archive", "The parameter 'Archive' of New-Mailbox isn't supported by Oxcart." },
         { "New-Mailbox -Name $null -Password x", "Cannot bind argument to parameter 'Name' because it is null." },
         { "New-Mailbox bob -Password (ConvertTo-SecureString x)", "-AsPlainText" },
     };
@@ -556,6 +557,98 @@ static void a_data_folder_that_cannot_be_written_is_named(void **state)
     assert_non_null(mapi(f)->internal_url);
 }
 
+/* ---- rights ---- */
+
+#define BOB "New-Mailbox bob -PrimarySmtpAddress bob@contoso.com -Password Passw0rd! -DisplayName 'Bob Example'"
+
+static unsigned granted(struct fixture *f)
+{
+    return directory_rights(f->context.directory, account(f, "alice@contoso.com"), account(f, "bob@contoso.com"));
+}
+
+static void rights_to_a_mailbox_are_given_shown_and_taken(void **state)
+{
+    struct fixture *f = *state;
+    run(f, ALICE "; " BOB);
+    run(f, "Add-MailboxPermission alice -User bob -AccessRights FullAccess,ReadPermission -AutoMapping $false");
+    assert_int_equal(granted(f), GRANT_FULL_ACCESS | GRANT_READ_PERMISSION);
+    warned(f, "Add-MailboxPermission alice -User bob -AccessRights FullAccess -AutoMapping $false", "already present");
+    assert_string_equal(value_of(f, "Get-MailboxPermission alice -User bob", "AccessRights"), "FullAccess\nReadPermission");
+    assert_non_null(strstr(run(f, "Get-MailboxPermission alice | ? {$_.IsInherited -eq $false}"), "NT AUTHORITY\\SELF"));
+    run(f, "Remove-MailboxPermission alice -User bob -AccessRights FullAccess -Confirm:$false");
+    assert_int_equal(granted(f), GRANT_READ_PERMISSION);
+    run(f, "Add-MailboxPermission alice -User bob -AccessRights FullAccess");
+    assert_int_equal(granted(f), GRANT_READ_PERMISSION | GRANT_FULL_ACCESS | GRANT_AUTO_MAPPING);
+    run(f, "Add-MailboxPermission alice -User bob -AccessRights FullAccess -Deny");
+    assert_int_equal(granted(f) & GRANT_FULL_ACCESS, 0);
+    warned(f, "Remove-MailboxPermission alice -User bob -AccessRights DeleteItem -Confirm:$false", "isn't present");
+    refused(f, "Add-MailboxPermission alice -User bob -AccessRights Everything", "\"Everything\" is not");
+    refused(f, "Add-MailboxPermission alice -User nobody -AccessRights FullAccess", "couldn't be found");
+    run(f, "Remove-Mailbox bob -Confirm:$false");
+    assert_null(strstr(run(f, "Get-MailboxPermission alice"), "bob"));
+}
+
+static void who_may_send_as_somebody_or_on_behalf_is_set_and_shown(void **state)
+{
+    struct fixture *f = *state;
+    run(f, ALICE "; " BOB);
+    run(f, "Add-ADPermission alice -User bob -AccessRights ExtendedRight -ExtendedRights 'Send As'");
+    assert_int_equal(granted(f), GRANT_SEND_AS);
+    assert_non_null(strstr(value_of(f, "Get-ADPermission alice", "User"), "\\bob"));
+    refused(f, "Add-ADPermission alice -User bob -ExtendedRights Receive-As", "Receive-As");
+    run(f, "Set-Mailbox alice -GrantSendOnBehalfTo @{Add='bob'}");
+    assert_int_equal(granted(f), GRANT_SEND_AS | GRANT_SEND_ON_BEHALF);
+    run(f, "Set-Mailbox alice -GrantSendOnBehalfTo @{Remove='bob'}");
+    run(f, "Remove-ADPermission alice -User bob -ExtendedRights Send-As -Confirm:$false");
+    assert_int_equal(granted(f), 0);
+    run(f, "Set-Mailbox alice -MessageCopyForSentAsEnabled $true -MessageCopyForSendOnBehalfEnabled $true");
+    assert_true(account(f, "alice@contoso.com")->copy_sent_as && account(f, "alice@contoso.com")->copy_sent_on_behalf);
+}
+
+static void a_shared_mailbox_is_nobodys_to_sign_in_to(void **state)
+{
+    struct fixture *f = *state;
+    run(f, "New-Mailbox sales -Shared");
+    assert_true(account(f, "sales@contoso.com")->disabled);
+    assert_string_equal(value_of(f, "Get-Mailbox sales", "RecipientTypeDetails"), "SharedMailbox");
+    assert_string_equal(run(f, "Get-Mailbox -RecipientTypeDetails UserMailbox"), "");
+    assert_string_equal(value_of(f, "Get-Mailbox -RecipientTypeDetails SharedMailbox", "Name"), "sales");
+    refused(f, "New-Mailbox other", "Password");
+    refused(f, "New-Mailbox other -Shared -Password x", "");
+}
+
+static void rights_in_a_folder_are_roles_or_single_ones(void **state)
+{
+    struct fixture *f = *state;
+    f->context.stores = f->context.store_arg = store_pool_new(f->open, NULL, NULL);
+    f->context.store_create = cmdlet_store_create;
+    f->context.account_changed = NULL;
+    run(f, ALICE "; " BOB);
+    const char *calendar = "Get-MailboxFolderPermission alice:\\Calendar -User bob";
+    assert_string_equal(value_of(f, "Get-MailboxFolderPermission alice:\\Calendar -User Default", "AccessRights"),
+                        "AvailabilityOnly");
+    run(f, "Add-MailboxFolderPermission alice:\\Calendar -User bob -AccessRights Reviewer");
+    assert_string_equal(value_of(f, calendar, "AccessRights"), "Reviewer");
+    refused(f, "Add-MailboxFolderPermission alice:\\Calendar -User bob -AccessRights Editor", "existing permission entry");
+    static const char *const roles[] = { "Owner",      "PublishingEditor", "Editor",         "PublishingAuthor",
+                                         "Author",     "NonEditingAuthor", "Contributor",    "AvailabilityOnly",
+                                         "None",       "LimitedDetails" };
+    for (size_t i = 0; i < COUNTOF(roles); i++) {
+        run(f, talloc_asprintf(f, "Set-MailboxFolderPermission alice:\\Calendar -User bob -AccessRights %s", roles[i]));
+        assert_string_equal(value_of(f, calendar, "AccessRights"), roles[i]);
+    }
+    run(f, "Set-MailboxFolderPermission alice:\\Calendar -User bob -AccessRights ReadItems,CreateItems");
+    assert_string_equal(value_of(f, calendar, "AccessRights"), "ReadItems\nCreateItems\nFolderVisible");
+    run(f, "Set-MailboxFolderPermission alice:\\ -User Default -AccessRights FolderVisible");
+    refused(f, "Set-MailboxFolderPermission alice:\\Inbox -User bob -AccessRights Editor", "no existing permission entry");
+    refused(f, "Add-MailboxFolderPermission alice:\\Inbox -User bob -AccessRights LimitedDetails", "calendars");
+    refused(f, "Add-MailboxFolderPermission alice:\\Inbox -User bob -AccessRights Editor,ReadItems", "Editor");
+    refused(f, "Get-MailboxFolderPermission alice:\\Nowhere", "couldn't be found");
+    refused(f, "Remove-MailboxFolderPermission alice:\\Calendar -User Default -Confirm:$false", "stays");
+    run(f, "Remove-MailboxFolderPermission alice:\\Calendar -User bob -Confirm:$false");
+    refused(f, calendar, "no existing permission entry");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_new, fixture_free)
@@ -583,6 +676,10 @@ int main(void)
         TEST(a_databases_password_is_not_shown),
         TEST(the_mapi_directory_is_set_as_microsofts_page_types_it),
         TEST(Outlook_Anywhere_is_set_and_shown),
+        TEST(rights_to_a_mailbox_are_given_shown_and_taken),
+        TEST(who_may_send_as_somebody_or_on_behalf_is_set_and_shown),
+        TEST(a_shared_mailbox_is_nobodys_to_sign_in_to),
+        TEST(rights_in_a_folder_are_roles_or_single_ones),
         TEST(help_and_completion_come_from_the_table),
         TEST(a_line_with_a_password_is_known_as_one),
         TEST(a_secure_string_is_not_printed),

@@ -21,7 +21,10 @@
     PROPERTY(Database, v_text(row->database))                                           \
     PROPERTY(ServerName, v_text(s->server_name))                                        \
     PROPERTY(RecipientType, v_text("UserMailbox"))                                      \
-    PROPERTY(RecipientTypeDetails, v_text("UserMailbox"))                               \
+    PROPERTY(RecipientTypeDetails, v_text(account_type_details(row)))                           \
+    PROPERTY(IsShared, v_bool(row->kind == ACCOUNT_SHARED_MAILBOX))                     \
+    PROPERTY(MessageCopyForSentAsEnabled, v_bool(row->copy_sent_as))                    \
+    PROPERTY(MessageCopyForSendOnBehalfEnabled, v_bool(row->copy_sent_on_behalf))       \
     PROPERTY(HiddenFromAddressListsEnabled, v_bool(row->hidden))                        \
     PROPERTY(AccountDisabled, v_bool(row->disabled))                                    \
     PROPERTY(EmailAddressPolicyEnabled, v_bool(false))                                  \
@@ -66,6 +69,11 @@ static const struct org_database *choose_database(struct call *call, const char 
 
 enum ec cmdlet_New_Mailbox(struct call *call, const struct New_Mailbox *in)
 {
+    if (in->Shared.value && in->Password.given)
+        return call_conflict(call);
+    if (!in->Shared.value && !in->Password.given)
+        return call_fail(call, ecInvalidParam,
+                         "Cannot process command because of one or more missing mandatory parameters: Password.");
     const struct org_database *database = choose_database(call, in->Database.value);
     if (!database)
         return ecNotFound;
@@ -81,10 +89,11 @@ enum ec cmdlet_New_Mailbox(struct call *call, const struct New_Mailbox *in)
         .initials = in->Initials.value,
         .user_principal_name = in->UserPrincipalName.value,
         .primary_smtp = in->PrimarySmtpAddress.value,
-        .password_hash = directory_hash_password(call->arena, in->Password.value),
+        .password_hash = in->Shared.value ? NULL : directory_hash_password(call->arena, in->Password.value),
         .database = database->guid,
+        .kind = in->Shared.value ? ACCOUNT_SHARED_MAILBOX : ACCOUNT_USER_MAILBOX,
     };
-    if (!new.password_hash)
+    if (!new.password_hash && !in->Shared.value)
         return call_fail(call, ecInvalidParam, WEAK_PASSWORD);
     const struct account *account = NULL;
     const struct cmdlet_context *context = call->context;
@@ -96,19 +105,11 @@ enum ec cmdlet_New_Mailbox(struct call *call, const struct New_Mailbox *in)
     return ecNone;
 }
 
-static bool wants_user_mailboxes(struct arg_list types)
-{
-    bool wants = !types.given;
-    for (size_t i = 0; i < types.set.count; i++)
-        wants |= strcasecmp(types.set.items[i], "UserMailbox") == 0;
-    return wants;
-}
-
 enum ec cmdlet_Get_Mailbox(struct call *call, const struct Get_Mailbox *in)
 {
-    const struct mailbox_query query = { &type,      in->Identity, in->Anr, in->Database,
-                                         in->SortBy, in->Filter,   in->ResultSize };
-    return wants_user_mailboxes(in->RecipientTypeDetails) ? query_mailboxes(call, &query) : ecNone;
+    const struct mailbox_query query = { &type,      in->Identity, in->Anr,         in->Database,
+                                         in->SortBy, in->Filter,   in->ResultSize,  in->RecipientTypeDetails.set };
+    return query_mailboxes(call, &query);
 }
 
 /* The sign-in names and addresses of a copy; *changed stays true once it is. */
@@ -159,6 +160,53 @@ static enum ec set_quotas(struct call *call, const struct Set_Mailbox *in, struc
     return quotas ? check_quota(call, &a->quota) : ecNone;
 }
 
+static bool is_among(const struct account *const *list, size_t count, struct guid guid)
+{
+    for (size_t i = 0; i < count; i++)
+        if (guid_equal(list[i]->guid, guid))
+            return true;
+    return false;
+}
+
+static enum ec find_all(struct call *call, struct texts names, const struct account ***out)
+{
+    enum ec ec = ecNone;
+    *out = talloc_array(call->arena, const struct account *, names.count + 1);
+    for (size_t i = 0; i < names.count && !ec; i++)
+        ec = find_account(call, names.items[i], &(*out)[i]);
+    return ec;
+}
+
+static enum ec set_on_behalf(struct call *call, const struct account *mailbox, const struct account *trustee, bool may)
+{
+    struct grant grant = grant_now(call, mailbox, trustee);
+    if (!(grant.allowed & GRANT_SEND_ON_BEHALF) == !may)
+        return ecNone;
+    grant.allowed ^= GRANT_SEND_ON_BEHALF;
+    return call_directory(call, directory_grant(call->directory, &grant));
+}
+
+/* All of them, or some more and some less. */
+static enum ec edit_on_behalf(struct call *call, const struct account *mailbox, const struct arg_list *arg)
+{
+    const struct texts added = arg->edits ? arg->add : arg->set;
+    const struct account **more, **less;
+    const struct grant_list now = directory_grants_of(call->directory, call->arena, mailbox);
+    enum ec ec = find_all(call, added, &more);
+    if (!ec)
+        ec = find_all(call, arg->edits ? arg->remove : (struct texts){ 0 }, &less);
+    for (size_t i = 0; i < now.count && !ec && !arg->edits; i++) {
+        const struct account *a = directory_by_guid(call->directory, call->arena, now.items[i].trustee);
+        if (a && !is_among(more, added.count, a->guid))
+            ec = set_on_behalf(call, mailbox, a, false);
+    }
+    for (size_t i = 0; arg->edits && i < arg->remove.count && !ec; i++)
+        ec = set_on_behalf(call, mailbox, less[i], false);
+    for (size_t i = 0; i < added.count && !ec; i++)
+        ec = set_on_behalf(call, mailbox, more[i], true);
+    return ec;
+}
+
 static void tell_of_change(struct call *call, const struct account *before)
 {
     const struct account *now = directory_by_mailbox_guid(call->directory, call->arena, before->mailbox_guid);
@@ -183,6 +231,9 @@ enum ec cmdlet_Set_Mailbox(struct call *call, const struct Set_Mailbox *in)
         return ec;
     changed |= set_bool(in->HiddenFromAddressListsEnabled, &altered.hidden);
     changed |= set_bool(in->AccountDisabled, &altered.disabled);
+    changed |= set_bool(in->MessageCopyForSentAsEnabled, &altered.copy_sent_as);
+    changed |= set_bool(in->MessageCopyForSendOnBehalfEnabled, &altered.copy_sent_on_behalf);
+    changed |= in->GrantSendOnBehalfTo.given;
     const char *identity = mailbox_identity(call->arena, call->settings, account);
     const char *hash = in->Password.given ? directory_hash_password(call->arena, in->Password.value) : NULL;
     if (in->Password.given && !hash)
@@ -193,6 +244,10 @@ enum ec cmdlet_Set_Mailbox(struct call *call, const struct Set_Mailbox *in)
     }
     if (!call_may(call, "Setting mailbox \"%s\".", identity))
         return ecNone;
+    if (in->GrantSendOnBehalfTo.given)
+        ec = edit_on_behalf(call, account, &in->GrantSendOnBehalfTo);
+    if (ec)
+        return ec;
     ec = directory_set(call->directory, &altered, hash);
     if (!ec)
         tell_of_change(call, account);

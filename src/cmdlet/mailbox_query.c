@@ -25,6 +25,19 @@ enum ec find_account(struct call *call, const char *identity, const struct accou
     return ec ? call_not_found(call, identity) : ecNone;
 }
 
+const char *account_type_details(const struct account *a)
+{
+    return a->kind == ACCOUNT_SHARED_MAILBOX ? "SharedMailbox" : "UserMailbox";
+}
+
+static bool is_of_type(const struct account *a, struct texts details)
+{
+    bool is = details.count == 0;
+    for (size_t i = 0; i < details.count; i++)
+        is |= strcasecmp(details.items[i], account_type_details(a)) == 0;
+    return is;
+}
+
 #define RESULT_SIZE 1000
 
 static struct object object_of_account(struct call *call, const struct mailbox_query *query, const struct account *a)
@@ -50,6 +63,8 @@ static void collect(struct call *call, const struct mailbox_query *query, struct
         if (query->database.value && strcasecmp(a->database, query->database.value) != 0)
             continue;
         if (pattern && !account_matches(a, pattern))
+            continue;
+        if (!is_of_type(a, query->details))
             continue;
         if (query->filter.block && !condition_holds(arena, query->filter.block, &object))
             continue;
@@ -88,7 +103,7 @@ enum ec query_mailboxes(struct call *call, const struct mailbox_query *query)
     if (!query->identity.value)
         return query_many(call, query);
     enum ec ec = find_account(call, query->identity.value, &account);
-    if (!ec)
+    if (!ec && is_of_type(account, query->details))
         call_emit(call, object_of_account(call, query, account));
     return ec;
 }

@@ -198,6 +198,16 @@ uint64_t folder_by_name(struct store_tx *tx, uint64_t parent, const char *name)
     return (uint64_t)fid;
 }
 
+enum ec store_folder_by_name(struct store *st, uint64_t parent, const char *name, uint64_t *fid)
+{
+    struct store_tx tx = store_read(st);
+    const uint64_t found = folder_by_name(&tx, store_counter(parent), name);
+    if (!found || !folder_is_visible(&tx, found))
+        sql_abort(&tx.sql, ecNotFound);
+    *fid = store_id(found);
+    return store_end(&tx);
+}
+
 static const char folder_type_sql[] = "SELECT type FROM folder WHERE mb = $1 AND fid = $2 AND deleted IS NULL";
 
 /* A search folder holds results, no folders ([MS-OXCFOLD] 3.2.5.2). */

@@ -146,6 +146,7 @@ struct store_folder {
     bool hidden, has_rules;
 };
 enum ec store_folder_row(TALLOC_CTX *arena, struct store *, uint64_t fid, struct store_folder *out);
+enum ec store_folder_by_name(struct store *, uint64_t parent, const char *name, uint64_t *fid);
 /* ecDuplicateName unless `open_existing`, which then sets *existed. */
 enum ec store_folder_create(struct store *, uint64_t parent, uint8_t type, const char *name, const char *comment,
                             bool open_existing, uint64_t *fid, bool *existed);

@@ -89,7 +89,7 @@ static bool has_message(struct store_table *table, TALLOC_CTX *arena, const stru
 }
 
 /* A crash came between the delivery and its note in the queue? */
-static bool is_in(struct store *st, TALLOC_CTX *arena, uint64_t fid, const struct delivery *d)
+bool is_delivered(struct store *st, TALLOC_CTX *arena, uint64_t fid, const struct delivery *d)
 {
     struct store_table *table;
     uint32_t rows;
@@ -103,7 +103,7 @@ static bool is_in(struct store *st, TALLOC_CTX *arena, uint64_t fid, const struc
 static bool is_there_already(const struct rule_run *run)
 {
     for (uint32_t i = 0; run->how->only_once && i < run->place_count; i++)
-        if (is_in(run->st, run->arena, run->places[i].fid, run->how))
+        if (is_delivered(run->st, run->arena, run->places[i].fid, run->how))
             return true;
     return false;
 }

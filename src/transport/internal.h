@@ -40,6 +40,8 @@ struct delivery {
     uint64_t since;                              /* it would not have been delivered before */
 };
 enum ec deliver(struct transport *, const struct account *to, const struct letter *, const struct delivery *);
+/* Is a message with the delivery's id in this folder?  The store is locked. */
+bool is_delivered(struct store *, TALLOC_CTX *arena, uint64_t fid, const struct delivery *);
 struct mime_person person_of_account(const struct account *);
 struct mime_context mime_context_of(struct transport *);
 
@@ -47,10 +49,11 @@ struct mime_context mime_context_of(struct transport *);
 
 struct submission;
 
+#define SENT_COPY UINT32_MAX                     /* this mailbox gets a copy into Sent Items */
 enum submission_state { SUBMISSION_WAITS = 0, SUBMISSION_DELIVERED = 1, SUBMISSION_FAILED = 2 };
 
 struct queued_recipient {
-    uint32_t row;                                /* of the letter's recipients */
+    uint32_t row;                                /* of the letter's recipients; SENT_COPY: of none */
     struct guid mailbox;                         /* zeros: not of this organisation */
     enum submission_state state;
     const char *status, *reason;                 /* FAILED: "5.1.1", and a sentence */
@@ -106,7 +109,10 @@ struct post_item {
 enum ec post_letter(TALLOC_CTX *arena, struct transport *, const struct post_item *, struct submission **out);
 void post_carry_out(struct transport *, struct submission *);  /* no mailbox is locked */
 
-/* ---- report.c, retry.c ---- */
+/* ---- sent_copy.c, report.c, retry.c ---- */
+
+enum ec keep_sent_copy(struct transport *, const struct submission *, const struct account *owner,
+                       const struct delivery *);
 
 struct letter *report_of(TALLOC_CTX *arena, struct transport *, const struct submission *);
 

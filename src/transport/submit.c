@@ -15,17 +15,27 @@ static const struct account *account_of(struct transport *t, TALLOC_CTX *arena, 
     return strcasecmp(p->address_type, "SMTP") == 0 ? directory_by_smtp(t->config.directory, arena, p->address) : NULL;
 }
 
-/* Who is in From must be who sends; nobody can be given the right to send as somebody else. */
-static enum ec check_sender(struct transport *t, struct letter *letter, const struct account *sender)
+/* Who is in From is who sends, or has given him the right to send as that one, whose name then stands alone, or on
+ * behalf of that one.  With both, the first one counts. */
+static enum ec check_sender(struct transport *t, struct submission *s, const struct account *sender,
+                            const struct account **copy_to)
 {
-    struct mime_person from, is = person_of_account(sender);
-    if (mime_person_of(&letter->props, ROLE_SENT_REPRESENTING, &from)) {
-        const struct account *a = account_of(t, letter->owner, &from);
-        if (!a || !guid_equal(a->mailbox_guid, sender->mailbox_guid))
-            return ecSendAsDenied;
-    }
-    mime_set_person(&letter->props, ROLE_SENDER, &is);
-    mime_set_person(&letter->props, ROLE_SENT_REPRESENTING, &is);
+    struct letter *letter = s->letter;
+    struct mime_person from;
+    const bool named = mime_person_of(&letter->props, ROLE_SENT_REPRESENTING, &from);
+    const struct account *a = named ? account_of(t, letter->owner, &from) : sender;
+    if (!a)
+        return ecSendAsDenied;
+    const bool self = guid_equal(a->mailbox_guid, sender->mailbox_guid);
+    const unsigned rights = self ? GRANT_SEND_AS : directory_rights(t->config.directory, a, sender);
+    if (!(rights & (GRANT_SEND_AS | GRANT_SEND_ON_BEHALF)))
+        return ecSendAsDenied;
+    const struct mime_person shown = person_of_account(a), is = person_of_account(sender);
+    mime_set_person(&letter->props, ROLE_SENDER, rights & GRANT_SEND_AS ? &shown : &is);
+    mime_set_person(&letter->props, ROLE_SENT_REPRESENTING, &shown);
+    if (!self && (rights & GRANT_SEND_AS ? a->copy_sent_as : a->copy_sent_on_behalf) &&
+        !guid_equal(a->mailbox_guid, s->mailbox))
+        *copy_to = a;
     return ecNone;
 }
 
@@ -101,7 +111,7 @@ static enum ec add_recipients(struct transport *t, struct submission *s, bool re
     struct letter *letter = s->letter;
     if (letter->recipient_count > SUBMIT_RECIPIENTS_MAX)
         return ecTooManyRecips;
-    s->recipients = talloc_array(letter->owner, struct queued_recipient, letter->recipient_count);
+    s->recipients = talloc_array(letter->owner, struct queued_recipient, letter->recipient_count + 1);
     enum ec ec = ecNone;
     for (uint32_t i = 0; i < letter->recipient_count && !ec; i++)
         if (is_meant(letter->recipients[i]->type, resend))
@@ -194,7 +204,8 @@ static uint64_t place_for_sent(TALLOC_CTX *arena, struct store_message *message,
     if (store_message_get(arena, message, tags, COUNTOF(tags), STORE_VALUE_LIMIT, values))
         return STORE_FID(SPECIAL_SENT_ITEMS);
     const uint64_t fid = values[1].tag == PidTagSentMailSvrEID ? folder_of_server_id(arena, values[1].bin) : 0;
-    if (fid && store_folder_row(arena, store_message_store(message), fid, &row) == ecNone)
+    if (fid && store_folder_row(arena, store_message_store(message), fid, &row) == ecNone &&
+        store_require(store_message_store(message), fid, RIGHT_CREATE) == ecNone)
         return fid;
     return values[0].tag == PidTagDeleteAfterSubmit && values[0].b ? 0 : STORE_FID(SPECIAL_SENT_ITEMS);
 }
@@ -301,7 +312,9 @@ static void deliver_to(struct transport *t, struct submission *s, struct queued_
         fail(r, "5.1.1", "There is no mailbox with this address any more.");
         return;
     }
-    const enum ec ec = deliver(t, a, letter, how);
+    if (r->row == SENT_COPY)
+        keep_sent_copy(t, s, a, how);
+    const enum ec ec = r->row == SENT_COPY ? ecNone : deliver(t, a, letter, how);
     if (!ec)
         r->state = SUBMISSION_DELIVERED;
     else
@@ -372,12 +385,16 @@ static enum ec prepare(struct transport *t, TALLOC_CTX *arena, const struct acco
         return ec == ecTooBig ? ecMaxSubmissionExceeded : ec;
     if (letter_size(s->letter) > t->config.message_max)
         return ecMaxSubmissionExceeded;
+    const struct account *copy_to = NULL;
     ec = quota_allows_sending(t, store_message_store(message));
     if (!ec)
-        ec = check_sender(t, s->letter, sender);
+        ec = check_sender(t, s, sender, &copy_to);
     if (!ec)
         ec = add_recipients(t, s, store_message_u32(message, PidTagMessageFlags, 0) & mfResend);
     if (!ec) {
+        if (copy_to)
+            s->recipients[s->count++] =
+                (struct queued_recipient){ .row = SENT_COPY, .mailbox = copy_to->mailbox_guid };
         s->sent_to = place_for_sent(arena, message, &s->sent_mid);
         s->due = time_to_send(arena, message, s->created);
         stamp(t, s);
@@ -393,6 +410,7 @@ enum ec transport_submit(struct transport *t, const struct account *sender, stru
     struct submission s;
     (void)flags; /* [MS-OXOMSG] 2.2.3.7.1: about spoolers, of which there are none */
     enum ec ec = prepare(t, arena, sender, message, &s);
+    store_act_for(st, NULL); /* what follows is the server's to do, whoever has asked for it */
     if (!ec)
         ec = queue_add(t->queue, &s);
     if (!ec && s.due)

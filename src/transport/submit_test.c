@@ -248,6 +248,49 @@ static void a_message_in_somebody_elses_name_is_refused(void **state)
     EC(submit(&d), ecSendAsDenied);
 }
 
+static void in_the_name_of_bob(struct post *p, struct draft *d)
+{
+    set(d, P_STR(PidTagSentRepresentingAddressType, "EX"));
+    set(d, P_STR(PidTagSentRepresentingEmailAddress, p->bob->legacy_dn));
+    to(d, TO, "SMTP", "alice@contoso.com");
+}
+
+static void who_may_send_on_behalf_is_named_beside_the_sender(void **state)
+{
+    struct post *p = *state;
+    struct draft d = draft(p, "for bob");
+    in_the_name_of_bob(p, &d);
+    OK(directory_grant(p->directory, &(struct grant){ p->bob->guid, p->alice->guid, GRANT_SEND_ON_BEHALF, 0 }));
+    OK(submit(&d));
+    assert_string_equal(display(p, p->alice, INBOX, PidTagSenderName), "Alice Example");
+    assert_string_equal(display(p, p->alice, INBOX, PidTagSentRepresentingName), "Bob Example");
+    assert_int_equal(post_count(p, p->bob, SENT), 0);
+}
+
+static void who_may_send_as_somebody_is_not_named_and_leaves_a_copy_where_that_is_wanted(void **state)
+{
+    struct post *p = *state;
+    struct account bob = *p->bob;
+    struct draft d = draft(p, "as bob");
+    bob.copy_sent_as = true;
+    OK(directory_set(p->directory, &bob, NULL));
+    in_the_name_of_bob(p, &d);
+    OK(directory_grant(p->directory, &(struct grant){ p->bob->guid, p->alice->guid,
+                                                      GRANT_SEND_AS | GRANT_SEND_ON_BEHALF, 0 }));
+    OK(submit(&d));
+    assert_string_equal(display(p, p->alice, INBOX, PidTagSenderName), "Bob Example");
+    assert_string_equal(display(p, p->alice, INBOX, PidTagSentRepresentingName), "Bob Example");
+    assert_int_equal(post_count(p, p->alice, SENT), 1);
+    assert_int_equal(post_count(p, p->bob, SENT), 1);
+    assert_int_equal(post_count(p, p->bob, INBOX), 0);
+    assert_string_equal(display(p, p->bob, SENT, PidTagSubject), "as bob");
+    assert_int_equal(post_prop(p, p->bob, SENT, PidTagMessageFlags).u32 & (mfUnsent | mfSubmitted | 1), 1);
+    OK(directory_grant(p->directory, &(struct grant){ p->bob->guid, p->alice->guid, GRANT_SEND_AS, GRANT_SEND_AS }));
+    d = draft(p, "denied");
+    in_the_name_of_bob(p, &d);
+    EC(submit(&d), ecSendAsDenied);
+}
+
 static void one_of_the_senders_own_addresses_in_From_is_fine(void **state)
 {
     struct post *p = *state;
@@ -668,6 +711,8 @@ int main(void)
         TEST(a_mail_brings_a_hundred_new_names_and_no_more),
         TEST(what_was_not_saved_is_saved_by_submitting_it),
         TEST(a_message_in_somebody_elses_name_is_refused),
+        TEST(who_may_send_on_behalf_is_named_beside_the_sender),
+        TEST(who_may_send_as_somebody_is_not_named_and_leaves_a_copy_where_that_is_wanted),
         TEST(one_of_the_senders_own_addresses_in_From_is_fine),
         TEST(a_message_for_nobody_is_refused),
         TEST(a_message_that_is_too_large_is_refused),
