@@ -14,7 +14,7 @@ struct answer {
     struct buf out;
     TALLOC_CTX *arena;
     const struct org_settings *settings;
-    const struct account *account;
+    const struct account *account, *public_folders;
     const struct autodiscover_client *client;
     const struct org_virtual_directory *mapi, *anywhere;
     struct policy policy;
@@ -64,6 +64,8 @@ static void exch(struct answer *a)
     xml_put(&a->out, "ServerDN", account_server_dn(a->arena, a->settings, a->account));
     buf_printf(&a->out, "<ServerVersion>%08X</ServerVersion>\n", SERVER_VERSION);
     xml_put(&a->out, "MdbDN", autodiscover_mailbox_dn(a->arena, a->settings, a->account));
+    if (a->public_folders)
+        xml_put(&a->out, "PublicFolderServer", a->settings->hostname);
     buf_printf(&a->out, "<Port>0</Port>\n<DirectoryPort>0</DirectoryPort>\n<ReferralPort>0</ReferralPort>\n");
     if (a->anywhere)
         xml_put(&a->out, "AuthPackage", autodiscover_auth_package(a->anywhere->internal_auth, a->client->negotiate));
@@ -175,12 +177,23 @@ static void protocols(struct answer *a)
         exhttp(a);
 }
 
-struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *settings, const struct account *account,
-                                const struct autodiscover_client *client)
+/* 2.2.4.1.1.2.7: the client asks again, for this address, and logs on there. */
+static void public_folders(struct answer *a)
+{
+    if (!a->public_folders)
+        return;
+    buf_printf(&a->out, "<PublicFolderInformation>\n");
+    xml_put(&a->out, "SmtpAddress", a->public_folders->primary_smtp);
+    buf_printf(&a->out, "</PublicFolderInformation>\n");
+}
+
+struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *settings, struct directory *directory,
+                                const struct account *account, const struct autodiscover_client *client)
 {
     struct answer a = { .arena = arena,
                         .settings = settings,
                         .account = account,
+                        .public_folders = directory_public_folders(directory, arena),
                         .client = client,
                         .mapi = org_directory_of(settings, ORG_MAPI),
                         .anywhere = org_directory_of(settings, ORG_OUTLOOK_ANYWHERE) };
@@ -199,6 +212,7 @@ struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *se
     protocols(&a);
     if (client->directory)
         alternative_mailboxes(&a);
+    public_folders(&a);
     buf_printf(&a.out, "</Account>\n</Response>\n</Autodiscover>\n");
     return buf_blob(&a.out);
 }

@@ -26,5 +26,5 @@ struct autodiscover_client {
     bool negotiate;      /* understands AuthPackage Negotiate */
     struct directory *directory; /* the owner asks: of the mailboxes that open by themselves; NULL: those are not told */
 };
-struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *, const struct account *,
-                                const struct autodiscover_client *);
+struct blob autodiscover_answer(TALLOC_CTX *arena, const struct org_settings *, struct directory *,
+                                const struct account *, const struct autodiscover_client *);

@@ -22,6 +22,17 @@ int fixture_open(void **state)
     return 0;
 }
 
+const struct account *fixture_public_folders(struct fixture *f)
+{
+    const struct account *account;
+    const struct account_new folders = { .name = "PublicFolders",
+                                         .kind = ACCOUNT_PUBLIC_FOLDERS,
+                                         .primary_smtp = "public@contoso.com",
+                                         .database = org_settings(f->room.org, f->arena)->databases[0].guid };
+    assert_int_equal(directory_create(f->room.directory, f->arena, &folders, NULL, NULL, &account), ecNone);
+    return account;
+}
+
 int fixture_close(void **state)
 {
     struct fixture *f = *state;

@@ -17,6 +17,8 @@ struct fixture {
     char *dir;
 };
 
+/* Makes the mailbox of the public folders. */
+const struct account *fixture_public_folders(struct fixture *);
 /* Setup and teardown for cmocka. */
 int fixture_open(void **state);
 int fixture_close(void **state);

@@ -145,5 +145,6 @@ void autodiscover_pox(struct http_request *request, struct http_answer *answer)
     }
     struct autodiscover_client client = client_of(request);
     client.directory = autodiscover_is_owner(request, account) ? a->directory : NULL;
-    http_answer_send(answer, 200, CONTENT_TYPE, autodiscover_answer(request->arena, settings, account, &client));
+    http_answer_send(answer, 200, CONTENT_TYPE,
+                     autodiscover_answer(request->arena, settings, a->directory, account, &client));
 }

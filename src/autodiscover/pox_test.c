@@ -299,6 +299,21 @@ static void the_answer_has_its_elements_in_the_schema_s_order(void **state)
     done(x);
 }
 
+static void public_folders_are_a_mailbox_to_ask_for_next(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(org_set_mapi_http(f->room.org, true), ecNone);
+    xmlXPathContext *x = ask(f, &outlook);
+    expect_count(x, "//o:PublicFolderInformation", 0);
+    done(x);
+    const struct account *folders = fixture_public_folders(f);
+    x = ask(f, &outlook);
+    expect_text(f, x, "string(//o:Account/o:PublicFolderInformation/o:SmtpAddress)", "public@contoso.com");
+    done(x);
+    const struct reply r = post(f, request_for(f, "<EMailAddress>public@contoso.com</EMailAddress>", SCHEMA));
+    assert_non_null(strstr(r.body, folders->legacy_dn));
+}
+
 static void Outlook_Anywhere_names_the_mailbox_s_own_server(void **state)
 {
     struct fixture *f = *state;
@@ -357,7 +372,7 @@ static void an_organisation_without_directories_is_answered_too(void **state)
     struct org_settings bare = *org_settings(f->room.org, f->arena);
     bare.directory_count = 0;
     const struct autodiscover_client client = { 1, true, true };
-    const struct blob answer = autodiscover_answer(f->arena, &bare, f->alice, &client);
+    const struct blob answer = autodiscover_answer(f->arena, &bare, f->room.directory, f->alice, &client);
     xmlDoc *doc = xmlReadMemory((const char *)answer.data, (int)answer.size, NULL, NULL, XML_PARSE_NOERROR);
     assert_non_null(doc);
     xmlFreeDoc(doc);
@@ -459,6 +474,7 @@ int main(void)
         AUTODISCOVER_TEST(only_a_number_is_a_capability),
         AUTODISCOVER_TEST(the_URLs_name_the_mailbox),
         AUTODISCOVER_TEST(the_answer_has_its_elements_in_the_schema_s_order),
+        AUTODISCOVER_TEST(public_folders_are_a_mailbox_to_ask_for_next),
         AUTODISCOVER_TEST(Outlook_Anywhere_names_the_mailbox_s_own_server),
         AUTODISCOVER_TEST(Negotiate_is_said_to_those_who_know_it),
         AUTODISCOVER_TEST(without_a_URL_Outlook_Anywhere_is_left),

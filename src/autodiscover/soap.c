@@ -39,7 +39,7 @@ struct soap {
 struct subject {
     TALLOC_CTX *arena;
     const struct org_settings *settings;
-    const struct account *account;
+    const struct account *account, *public_folders;
     const struct org_virtual_directory *anywhere;
     struct policy policy;
     bool mapi_http;
@@ -111,6 +111,16 @@ static const char *mapi_http(const struct subject *s)
     return s->mapi_http ? "True" : "False";
 }
 
+static const char *public_folder_information(const struct subject *s)
+{
+    return s->public_folders ? s->public_folders->primary_smtp : NULL;
+}
+
+static const char *public_folder_server(const struct subject *s)
+{
+    return s->public_folders && s->policy.exch ? s->settings->hostname : NULL;
+}
+
 /* Every other name is SettingIsNotAvailable, as is one of these without a value. */
 static const struct {
     const char *name;
@@ -126,6 +136,8 @@ static const struct {
     { "InternalRpcClientServer", server },
     { "MailboxDN", database_dn },
     { "MapiHttpEnabled", mapi_http },
+    { "PublicFolderInformation", public_folder_information },
+    { "PublicFolderServer", public_folder_server },
     { "UserDN", legacy_dn },
     { "UserDeploymentId", deployment },
     { "UserDisplayName", display_name },
@@ -146,6 +158,7 @@ static struct subject subject_of(const struct soap *soap, const struct account *
     struct subject s = { .arena = soap->arena,
                          .settings = soap->settings,
                          .account = account,
+                         .public_folders = directory_public_folders(soap->room->directory, soap->arena),
                          .anywhere = org_directory_of(soap->settings, ORG_OUTLOOK_ANYWHERE),
                          .policy = policy_decide(input) };
     input.capability = 1;

@@ -120,6 +120,17 @@ static void a_user_gets_what_there_is(void **state)
     assert_null(strstr(a, "SettingIsNotAvailable"));
 }
 
+static void public_folders_are_named_where_there_are_any(void **state)
+{
+    struct fixture *f = *state;
+    const char *request = user_request(f, "alice@contoso.com", "PublicFolderInformation PublicFolderServer");
+    assert_int_equal(count(post(f, request, 200), "SettingIsNotAvailable"), 2);
+    fixture_public_folders(f);
+    const char *a = post(f, request, 200);
+    assert_true(has_value(f, a, "PublicFolderInformation", "public@contoso.com"));
+    assert_true(has_value(f, a, "PublicFolderServer", "mail.contoso.com"));
+}
+
 static void what_is_not_served_is_refused_by_name(void **state)
 {
     struct fixture *f = *state;
@@ -273,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         AUTODISCOVER_TEST(a_user_gets_what_there_is),
+        AUTODISCOVER_TEST(public_folders_are_named_where_there_are_any),
         AUTODISCOVER_TEST(what_is_not_served_is_refused_by_name),
         AUTODISCOVER_TEST(the_external_side_and_MapiHttpEnabled_follow_the_policy),
         AUTODISCOVER_TEST(each_user_has_an_answer_of_its_own),

@@ -98,6 +98,9 @@ enum ec client_ping(struct client *);
 
 /* RopLogon to the mailbox of `legacy_dn`, NULL: the user's own.  Several logons are possible. */
 enum ec client_logon(struct client *, const char *legacy_dn);
+/* To the organisation's public folders. */
+enum ec client_logon_public(struct client *);
+uint64_t client_top(const struct client *);                                 /* folder that users see, of the last logon */
 uint32_t client_logon_handle(const struct client *);                        /* of the last logon */
 const struct RopLogonResponse *client_logon_response(const struct client *);
 

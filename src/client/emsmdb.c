@@ -5,7 +5,7 @@
 #include "wire/extended.h"
 
 enum { CODE_PAGE = 1252, LOCALE = 0x0409 };
-enum { LOGON_PRIVATE = 0x01, OPEN_HOME_LOGON = 0x04, OPEN_TAKE_OWNERSHIP = 0x08, OPEN_NO_MAIL = 0x400,
+enum { LOGON_PRIVATE = 0x01, OPEN_HOME_LOGON = 0x04, OPEN_TAKE_OWNERSHIP = 0x08, OPEN_PUBLIC = 0x02, OPEN_NO_MAIL = 0x400,
        OPEN_USE_PER_MDB_REPLID_MAPPING = 0x01000000 };
 
 /* ---- a client ---- */
@@ -217,14 +217,10 @@ enum ec client_ping(struct client *c)
 
 /* ---- RopLogon ---- */
 
-enum ec client_logon(struct client *c, const char *legacy_dn)
+static enum ec log_on(struct client *c, const struct RopLogonRequest *request)
 {
     TALLOC_CTX *arena = talloc_new(c);
-    const struct RopLogonRequest request = {
-        .LogonFlags = LOGON_PRIVATE, .EssdnSize = 1, .Essdn = legacy_dn ? legacy_dn : c->legacy_dn,
-        .OpenFlags = OPEN_USE_PER_MDB_REPLID_MAPPING | OPEN_NO_MAIL | OPEN_TAKE_OWNERSHIP | (legacy_dn ? 0 : OPEN_HOME_LOGON),
-    };
-    struct client_rop rop = { .id = RopLogon, .request = &request };
+    struct client_rop rop = { .id = RopLogon, .request = request };
     enum ec ec = client_execute(c, arena, &rop, 1);
     if (!ec)
         ec = client_check(c, &rop, 1);
@@ -235,6 +231,25 @@ enum ec client_logon(struct client *c, const char *legacy_dn)
     }
     talloc_free(arena);
     return ec;
+}
+
+enum ec client_logon(struct client *c, const char *legacy_dn)
+{
+    return log_on(c, &(struct RopLogonRequest){
+        .LogonFlags = LOGON_PRIVATE, .EssdnSize = 1, .Essdn = legacy_dn ? legacy_dn : c->legacy_dn,
+        .OpenFlags = OPEN_USE_PER_MDB_REPLID_MAPPING | OPEN_NO_MAIL | OPEN_TAKE_OWNERSHIP | (legacy_dn ? 0 : OPEN_HOME_LOGON),
+    });
+}
+
+enum ec client_logon_public(struct client *c)
+{
+    return log_on(c, &(struct RopLogonRequest){ .OpenFlags = OPEN_PUBLIC | OPEN_NO_MAIL });
+}
+
+uint64_t client_top(const struct client *c)
+{
+    const struct RopLogonResponse *r = &c->logon_response;
+    return r->LogonFlags & LOGON_PRIVATE ? r->FolderIds.IpmSubtree : r->PublicIds.IpmSubtree;
 }
 
 uint32_t client_logon_handle(const struct client *c)

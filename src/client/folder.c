@@ -155,7 +155,7 @@ static uint32_t depth_of(const char *path)
 enum ec client_folders(struct client *c, TALLOC_CTX *arena, uint64_t parent, struct client_folder **out, uint32_t *count)
 {
     static const uint32_t columns[] = { PidTagFolderId, PidTagDisplayName, PidTagParentFolderId, PidTagContentCount, PidTagContentUnreadCount };
-    const struct RopOpenFolderRequest folder = { .FolderId = parent ? parent : c->logon_response.FolderIds.IpmSubtree };
+    const struct RopOpenFolderRequest folder = { .FolderId = parent ? parent : client_top(c) };
     const struct RopGetHierarchyTableRequest table = { .TableFlags = TABLE_DEPTH };
     const struct RopSetColumnsRequest set = { .PropertyTagCount = COUNTOF(columns), .PropertyTags = columns };
     struct client_rop rops[] = {
@@ -186,7 +186,7 @@ enum ec client_folder_find(struct client *c, const char *path, uint64_t *fid)
     TALLOC_CTX *arena = talloc_new(c);
     struct client_folder *all = NULL;
     uint32_t count = 0, i = 0;
-    *fid = c->logon_response.FolderIds.IpmSubtree;
+    *fid = client_top(c);
     enum ec ec = *path ? client_folders(c, arena, 0, &all, &count) : ecNone;
     while (!ec && i < count && strcasecmp(all[i].path, path) != 0)
         i++;

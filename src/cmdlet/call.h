@@ -92,12 +92,15 @@ enum ec find_account(struct call *, const char *identity, const struct account *
 enum ec find_both(struct call *, const char *identity, const char *user, const struct account **mailbox,
                   const struct account **trustee);
 struct grant grant_now(struct call *, const struct account *mailbox, const struct account *trustee);
+/* Of the public folders' mailbox, or of any other: not both. */
+enum ec find_mailbox(struct call *, const char *identity, bool public_folders, const struct account **out);
 struct mailbox_query {
     const struct object_type *type;
     struct arg_text identity, anr, database, sort_by;
     struct arg_filter filter;
     struct arg_number result_size;
     struct texts details;                   /* RecipientTypeDetails; none: all */
+    bool public_folders;                    /* their mailbox, and no other */
 };
 enum ec query_mailboxes(struct call *, const struct mailbox_query *);
 

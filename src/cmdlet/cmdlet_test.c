@@ -59,6 +59,28 @@ static void what_New_Mailbox_cannot_do_is_said_as_Exchange_says_it(void **state)
     assert_null(account(f, "bob@contoso.com"));
 }
 
+static void one_mailbox_holds_the_public_folders(void **state)
+{
+    struct fixture *f = *state;
+    run(f, ALICE);
+    refused(f, "New-Mailbox PF -PublicFolder -Password x", "Parameter set cannot be resolved");
+    run(f, "New-Mailbox -PublicFolder -Name PublicFolders");
+    assert_int_equal(f->created, 2);
+    refused(f, "New-Mailbox -PublicFolder -Name More",
+            "The organization's public folders are in the mailbox \"PublicFolders\" already.");
+    assert_string_equal(run(f, "Get-Mailbox | select -ExpandProperty Name"), "alice\n");
+    assert_string_equal(run(f, "Get-Mailbox -PublicFolder | select -ExpandProperty RecipientTypeDetails"),
+                        "PublicFolderMailbox\n");
+    assert_string_equal(run(f, "Get-Mailbox -RecipientTypeDetails PublicFolderMailbox | select -Expand Name"),
+                        "PublicFolders\n");
+    assert_string_equal(run(f, "Get-CASMailbox | select -ExpandProperty Name"), "alice\n");
+    refused(f, "Get-Mailbox PublicFolders", "couldn't be found");
+    refused(f, "Remove-Mailbox PublicFolders -Confirm:$false", "couldn't be found");
+    run(f, "Remove-Mailbox PublicFolders -PublicFolder -Permanent $true -Confirm:$false");
+    assert_int_equal(f->removed, 1);
+    assert_null(directory_public_folders(f->context.directory, f));
+}
+
 static void mistakes_are_said_in_PowerShells_words(void **state)
 {
     struct fixture *f = *state;
@@ -655,6 +677,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(New_Mailbox_makes_a_mailbox_that_signs_in),
         TEST(what_New_Mailbox_cannot_do_is_said_as_Exchange_says_it),
+        TEST(one_mailbox_holds_the_public_folders),
         TEST(mistakes_are_said_in_PowerShells_words),
         TEST(names_and_parameters_are_read_in_any_case_and_shortened),
         TEST(a_Set_that_changes_nothing_warns),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmdlet/call.h"
+#include "cmdlet/public_folders.h"
 
 #define NOUN "Mailbox"
 #define ROW const struct account
@@ -25,6 +25,7 @@
     PROPERTY(IsShared, v_bool(row->kind == ACCOUNT_SHARED_MAILBOX))                     \
     PROPERTY(MessageCopyForSentAsEnabled, v_bool(row->copy_sent_as))                    \
     PROPERTY(MessageCopyForSendOnBehalfEnabled, v_bool(row->copy_sent_on_behalf))       \
+    PROPERTY(IsRootPublicFolderMailbox, v_bool(row->kind == ACCOUNT_PUBLIC_FOLDERS))    \
     PROPERTY(HiddenFromAddressListsEnabled, v_bool(row->hidden))                        \
     PROPERTY(AccountDisabled, v_bool(row->disabled))                                    \
     PROPERTY(EmailAddressPolicyEnabled, v_bool(false))                                  \
@@ -48,6 +49,8 @@
     PROPERTY(ObjectState, v_text("Unchanged"))
 #include "cmdlet/properties.def"
 
+#define NO_PASSWORD \
+    "Cannot process command because of one or more missing mandatory parameters: Password."
 #define WEAK_PASSWORD                                                                                            \
     "The password does not meet the password policy requirements. Check the minimum password length, password"  \
     " complexity and password history requirements."
@@ -69,11 +72,9 @@ static const struct org_database *choose_database(struct call *call, const char 
 
 enum ec cmdlet_New_Mailbox(struct call *call, const struct New_Mailbox *in)
 {
-    if (in->Shared.value && in->Password.given)
-        return call_conflict(call);
-    if (!in->Shared.value && !in->Password.given)
-        return call_fail(call, ecInvalidParam,
-                         "Cannot process command because of one or more missing mandatory parameters: Password.");
+    const bool is_user = !in->PublicFolder.value && !in->Shared.value;
+    if (is_user != in->Password.given || (in->PublicFolder.value && in->Shared.value))
+        return is_user ? call_fail(call, ecInvalidParam, NO_PASSWORD) : call_conflict(call);
     const struct org_database *database = choose_database(call, in->Database.value);
     if (!database)
         return ecNotFound;
@@ -89,11 +90,11 @@ enum ec cmdlet_New_Mailbox(struct call *call, const struct New_Mailbox *in)
         .initials = in->Initials.value,
         .user_principal_name = in->UserPrincipalName.value,
         .primary_smtp = in->PrimarySmtpAddress.value,
-        .password_hash = in->Shared.value ? NULL : directory_hash_password(call->arena, in->Password.value),
+        .password_hash = is_user ? directory_hash_password(call->arena, in->Password.value) : NULL,
         .database = database->guid,
-        .kind = in->Shared.value ? ACCOUNT_SHARED_MAILBOX : ACCOUNT_USER_MAILBOX,
+        .kind = is_user ? ACCOUNT_USER_MAILBOX : in->Shared.value ? ACCOUNT_SHARED_MAILBOX : ACCOUNT_PUBLIC_FOLDERS,
     };
-    if (!new.password_hash && !in->Shared.value)
+    if (is_user && !new.password_hash)
         return call_fail(call, ecInvalidParam, WEAK_PASSWORD);
     const struct account *account = NULL;
     const struct cmdlet_context *context = call->context;
@@ -108,7 +109,8 @@ enum ec cmdlet_New_Mailbox(struct call *call, const struct New_Mailbox *in)
 enum ec cmdlet_Get_Mailbox(struct call *call, const struct Get_Mailbox *in)
 {
     const struct mailbox_query query = { &type,      in->Identity, in->Anr,         in->Database,
-                                         in->SortBy, in->Filter,   in->ResultSize,  in->RecipientTypeDetails.set };
+                                         in->SortBy, in->Filter,   in->ResultSize,  in->RecipientTypeDetails.set,
+                                         in->PublicFolder.value };
     return query_mailboxes(call, &query);
 }
 
@@ -278,13 +280,15 @@ enum ec cmdlet_Remove_Mailbox(struct call *call, const struct Remove_Mailbox *in
     if (!in->Identity.value)
         return call_fail(call, ecInvalidParam,
                          "Cannot process command because of one or more missing mandatory parameters: Identity.");
-    enum ec ec = find_account(call, in->Identity.value, &account);
+    enum ec ec = find_mailbox(call, in->Identity.value, in->PublicFolder.value, &account);
     if (ec)
         return ec;
     const char *identity = mailbox_identity(call->arena, call->settings, account);
     if (!call_may(call, in->Permanent.value ? "Removing the user and the mailbox \"%s\" for good."
                                             : "Removing the user \"%s\"; the mailbox stays in its database.", identity))
         return ecNone;
+    if (in->PublicFolder.value && (ec = folders_forget_mail(call)))
+        return ec;
     account_hook *gone = in->Permanent.value ? context->store_remove : NULL;
     return call_directory(call, directory_remove(call->directory, account, gone, context->store_arg));
 }

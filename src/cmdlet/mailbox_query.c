@@ -27,7 +27,8 @@ enum ec find_account(struct call *call, const char *identity, const struct accou
 
 const char *account_type_details(const struct account *a)
 {
-    return a->kind == ACCOUNT_SHARED_MAILBOX ? "SharedMailbox" : "UserMailbox";
+    static const char *const names[] = { "UserMailbox", "SharedMailbox", "PublicFolderMailbox", "PublicFolder" };
+    return names[a->kind];
 }
 
 static bool is_of_type(const struct account *a, struct texts details)
@@ -36,6 +37,22 @@ static bool is_of_type(const struct account *a, struct texts details)
     for (size_t i = 0; i < details.count; i++)
         is |= strcasecmp(details.items[i], account_type_details(a)) == 0;
     return is;
+}
+
+/* That of the public folders is shown to those who ask for it. */
+static bool is_meant(const struct account *a, const struct mailbox_query *query)
+{
+    const bool of_folders = a->kind == ACCOUNT_PUBLIC_FOLDERS;
+    if (a->kind == ACCOUNT_MAIL_FOLDER || (query->public_folders && !of_folders))
+        return false;
+    return is_of_type(a, query->details) && (!of_folders || query->public_folders || query->details.count);
+}
+
+enum ec find_mailbox(struct call *call, const char *identity, bool public_folders, const struct account **out)
+{
+    const struct mailbox_query query = { .public_folders = public_folders };
+    const enum ec ec = find_account(call, identity, out);
+    return !ec && !is_meant(*out, &query) ? call_not_found(call, identity) : ec;
 }
 
 #define RESULT_SIZE 1000
@@ -60,11 +77,11 @@ static void collect(struct call *call, const struct mailbox_query *query, struct
     for (size_t i = 0; i < all->count && !out->more; i++) {
         const struct account *a = all->accounts[i];
         const struct object object = object_of_account(call, query, a);
+        if (!is_meant(a, query))
+            continue;
         if (query->database.value && strcasecmp(a->database, query->database.value) != 0)
             continue;
         if (pattern && !account_matches(a, pattern))
-            continue;
-        if (!is_of_type(a, query->details))
             continue;
         if (query->filter.block && !condition_holds(arena, query->filter.block, &object))
             continue;
@@ -103,7 +120,9 @@ enum ec query_mailboxes(struct call *call, const struct mailbox_query *query)
     if (!query->identity.value)
         return query_many(call, query);
     enum ec ec = find_account(call, query->identity.value, &account);
-    if (!ec && is_of_type(account, query->details))
+    if (!ec && !query->details.count && !is_meant(account, query))
+        return call_not_found(call, query->identity.value);
+    if (!ec && is_meant(account, query))
         call_emit(call, object_of_account(call, query, account));
     return ec;
 }

@@ -5,7 +5,8 @@
 
 static struct store_identity identity_of(const struct account *a)
 {
-    return (struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp };
+    return (struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp,
+                                    a->kind == ACCOUNT_PUBLIC_FOLDERS };
 }
 
 enum ec cmdlet_store_create(void *pool, const struct account *account)

@@ -79,7 +79,7 @@ static bool verb_is_one_of(const struct cmdlet_row *row, const char *const *verb
 
 bool cmdlet_changes_something(const struct cmdlet_row *row)
 {
-    static const char *const verbs[] = { "New", "Set", "Remove", "Enable", "Disable", NULL };
+    static const char *const verbs[] = { "New", "Set", "Add", "Remove", "Enable", "Disable", NULL };
     return verb_is_one_of(row, verbs);
 }
 

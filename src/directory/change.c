@@ -109,10 +109,18 @@ static void make_account(struct directory *d, TALLOC_CTX *arena, const struct or
 {
     const uint64_t now = filetime_now();
     *a = (struct account){
-        .mailbox_guid = guid_random(), .guid = guid_random(), .kind = given->kind,
-        .database_guid = given->database, .mapi_enabled = true,
-        .disabled = given->kind == ACCOUNT_SHARED_MAILBOX, .quota = ORG_QUOTA_NONE,
-        .when_created = now, .when_changed = now, .version = 1,
+        .mailbox_guid = guid_random(),
+        .guid = guid_random(),
+        .kind = given->kind,
+        .database_guid = given->database,
+        .public_folder = given->public_folder,
+        .mapi_enabled = given->kind != ACCOUNT_MAIL_FOLDER,
+        .quota = ORG_QUOTA_NONE,
+        .disabled = given->kind != ACCOUNT_USER_MAILBOX,
+        .hidden = given->kind == ACCOUNT_PUBLIC_FOLDERS,
+        .when_created = now,
+        .when_changed = now,
+        .version = 1,
     };
     derive_names(d, arena, s, given, a);
     a->legacy_dn = dn_of(arena, s, a);
@@ -201,6 +209,7 @@ static void keep_what_never_changes(struct account *a, const struct account *bef
 {
     a->guid = before->guid;
     a->minimal_id = before->minimal_id;
+    a->public_folder = before->public_folder;
     a->legacy_dn = before->legacy_dn;
     a->database_guid = before->database_guid;
     a->when_created = before->when_created;
@@ -259,7 +268,8 @@ enum ec directory_remove(struct directory *d, const struct account *account, acc
         struct sql_tx tx = sql_begin(d->db);
         row_delete(&tx, &old->account);
         row_forget_grants(&tx, old->account.guid);
-        row_disconnect(&tx, &old->account);
+        if (old->account.kind != ACCOUNT_MAIL_FOLDER)
+            row_disconnect(&tx, &old->account);
         ec = end(d, &tx, ecNone);
     }
     if (!ec) {

@@ -153,10 +153,27 @@ static enum ec check_sign_in_free(struct directory *d, const struct account *a, 
     return ecNone;
 }
 
+/* One mailbox has all public folders, and each of them has its addresses once. */
+static enum ec check_public_folder(struct directory *d, const struct account *a, const struct entry *self)
+{
+    char text[KEY_FOLDER_SIZE];
+    const struct entry *other = a->kind < ACCOUNT_PUBLIC_FOLDERS
+                                    ? NULL
+                                    : somebody(d, KEY_PUBLIC_FOLDER, key_of_folder(a->public_folder, text), self);
+    if (!other)
+        return ecNone;
+    return directory_say(ecDuplicateName,
+                         a->public_folder ? "The public folder is mail-enabled already, as \"%s\"."
+                                          : "The organization's public folders are in the mailbox \"%s\" already.",
+                         other->account.name);
+}
+
 enum ec account_check(struct directory *d, const struct org_settings *s, const struct account *a,
                       const struct entry *self)
 {
     enum ec ec = check_texts(a);
+    if (!ec)
+        ec = check_public_folder(d, a, self);
     if (!ec)
         ec = check_addresses(s, a);
     if (!ec)

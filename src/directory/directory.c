@@ -158,6 +158,17 @@ const struct account *directory_by_minimal_id(struct directory *d, TALLOC_CTX *a
     return look_up(d, arena, KEY_MINIMAL_ID, text);
 }
 
+const struct account *directory_mail_folder(struct directory *d, TALLOC_CTX *arena, uint64_t public_folder)
+{
+    char text[KEY_FOLDER_SIZE];
+    return look_up(d, arena, KEY_PUBLIC_FOLDER, key_of_folder(public_folder, text));
+}
+
+const struct account *directory_public_folders(struct directory *d, TALLOC_CTX *arena)
+{
+    return directory_mail_folder(d, arena, 0);
+}
+
 struct policy_input directory_policy_input(const struct org_settings *s, const struct account *account)
 {
     return (struct policy_input){

@@ -8,7 +8,9 @@
 #pragma once
 #include "org/org.h"
 
-enum account_kind { ACCOUNT_USER_MAILBOX, ACCOUNT_SHARED_MAILBOX };      /* nobody signs in to a shared one */
+/* Nobody signs in to a shared one, nor to the one of the organisation's public folders.  A mail-enabled folder of those
+ * has an address of its own, and no mailbox. */
+enum account_kind { ACCOUNT_USER_MAILBOX, ACCOUNT_SHARED_MAILBOX, ACCOUNT_PUBLIC_FOLDERS, ACCOUNT_MAIL_FOLDER };
 
 struct account {
     struct guid mailbox_guid;               /* ExchangeGuid: MailboxId=GUID@domain; never changes */
@@ -31,6 +33,7 @@ struct account {
     const char *store_url;                  /* its database, as store_create and store_get take it */
     enum org_switch mapi_http_enabled;
     bool block_external;                    /* MAPIBlockOutlookExternalConnectivity */
+    uint64_t public_folder;                 /* FID, of a mail-enabled public folder */
     bool mapi_enabled;
     bool hidden;                            /* HiddenFromAddressListsEnabled */
     bool disabled;                          /* cannot sign in */
@@ -54,6 +57,9 @@ const struct account *directory_by_smtp(struct directory *, TALLOC_CTX *arena, c
 const struct account *directory_by_legacy_dn(struct directory *, TALLOC_CTX *arena, const char *dn);
 const struct account *directory_by_mailbox_guid(struct directory *, TALLOC_CTX *arena, struct guid);
 const struct account *directory_by_minimal_id(struct directory *, TALLOC_CTX *arena, uint32_t);
+/* The mailbox of the public folders; there is one at most. */
+const struct account *directory_public_folders(struct directory *, TALLOC_CTX *arena);
+const struct account *directory_mail_folder(struct directory *, TALLOC_CTX *arena, uint64_t public_folder);
 /* What stands after -Identity: name, alias, display name, UPN, address, GUID (either), DN, CONTOSO\alice.
  * ecNotFound; ecAmbiguousRecip: several accounts fit equally well. */
 enum ec directory_by_identity(struct directory *, TALLOC_CTX *arena, const char *identity, const struct account **out);
@@ -131,6 +137,7 @@ struct account_new {
     const char *password_hash;              /* NULL: nobody can sign in */
     struct guid database;
     enum account_kind kind;
+    uint64_t public_folder;
 };
 /* `made` runs inside the transaction, when the account is complete: it creates the mailbox, and its failure (or NULL:
  * nothing to do) undoes the account.  Refusals are in directory_refusal(). */

@@ -61,7 +61,7 @@ static void add_guid_key(TALLOC_CTX *arena, struct made *made, enum key_kind kin
 
 static void make_keys(TALLOC_CTX *arena, struct made *made, const struct account *account)
 {
-    enum { OTHER_KEYS = 9 };
+    enum { OTHER_KEYS = 10 };
     made->slots = talloc_array(arena, struct slot, OTHER_KEYS + account->proxy_count);
     add_key(arena, made, KEY_NAME, account->name);
     add_key(arena, made, KEY_ALIAS, account->alias);
@@ -72,6 +72,10 @@ static void make_keys(TALLOC_CTX *arena, struct made *made, const struct account
     add_guid_key(arena, made, KEY_MAILBOX, account->mailbox_guid);
     add_guid_key(arena, made, KEY_OBJECT, account->guid);
     add_key(arena, made, KEY_MINIMAL_ID, talloc_asprintf(arena, "%u", account->minimal_id));
+    if (account->kind >= ACCOUNT_PUBLIC_FOLDERS) {
+        char text[KEY_FOLDER_SIZE];
+        add_key(arena, made, KEY_PUBLIC_FOLDER, key_of_folder(account->public_folder, text));
+    }
     for (size_t i = 0; i < account->proxy_count; i++) {
         if (text_is_prefix(account->proxy_addresses[i], "smtp:"))
             add_key(arena, made, KEY_SMTP, account->proxy_addresses[i] + strlen("smtp:"));

@@ -9,6 +9,12 @@ char *key_fold(TALLOC_CTX *arena, const char *text)
     return text_fold_only(arena, text, FOLD_CASE);
 }
 
+const char *key_of_folder(uint64_t public_folder, char text[KEY_FOLDER_SIZE])
+{
+    snprintf(text, KEY_FOLDER_SIZE, "%llx", (unsigned long long)public_folder);
+    return text;
+}
+
 /* FNV-1a.  Keys are made by administrators alone, so nobody can fill a bucket from outside. */
 uint64_t key_hash(enum key_kind kind, const char *folded)
 {

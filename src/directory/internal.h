@@ -7,7 +7,7 @@
 #include "sql/sql.h"
 
 enum key_kind { KEY_NAME, KEY_ALIAS, KEY_DISPLAY_NAME, KEY_UPN, KEY_SAM, KEY_SMTP, KEY_DN, KEY_MAILBOX, KEY_OBJECT,
-                KEY_MINIMAL_ID };
+                KEY_MINIMAL_ID, KEY_PUBLIC_FOLDER };
 
 /* One of an entry's keys, in its bucket's chain. */
 struct slot {
@@ -74,6 +74,8 @@ void index_clear(struct directory *);
 struct entry *index_find(struct directory *, enum key_kind, const char *folded, struct entry *after);
 uint64_t key_hash(enum key_kind, const char *folded);
 char *key_fold(TALLOC_CTX *, const char *);
+enum { KEY_FOLDER_SIZE = 17 };
+const char *key_of_folder(uint64_t public_folder, char text[KEY_FOLDER_SIZE]);  /* 0: the mailbox of them all */
 /* Takes the lock: one reference, NULL when there is none. */
 struct entry *directory_entry(struct directory *, enum key_kind, const char *text);
 struct entry *directory_entry_by_guid(struct directory *, enum key_kind, struct guid);

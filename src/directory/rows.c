@@ -14,7 +14,7 @@ const struct sql_schema_step directory_schema[] = {
       "  hidden BIGINT NOT NULL, disabled BIGINT NOT NULL, password_hash TEXT, when_created BIGINT NOT NULL,"
       "  when_changed BIGINT NOT NULL, version BIGINT NOT NULL, own_quota BIGINT NOT NULL,"
       "  warning_quota BIGINT NOT NULL, send_quota BIGINT NOT NULL, receive_quota BIGINT NOT NULL,"
-      "  copy_sent_as BIGINT NOT NULL, copy_sent_on_behalf BIGINT NOT NULL);"
+      "  copy_sent_as BIGINT NOT NULL, copy_sent_on_behalf BIGINT NOT NULL, public_folder BIGINT NOT NULL);"
       "CREATE TABLE next_minimal_id(value BIGINT NOT NULL);"
       "INSERT INTO next_minimal_id(value) VALUES(16);"
       "CREATE TABLE disconnected_mailbox("
@@ -31,7 +31,7 @@ static const char accounts_sql[] =
     "       user_principal_name, sam_account_name, proxy_addresses, legacy_dn, database_guid, mapi_http_enabled,"
     "       block_external, mapi_enabled, hidden, disabled, password_hash, when_created, when_changed, version,"
     "       own_quota, warning_quota, send_quota, receive_quota,"
-    "       copy_sent_as, copy_sent_on_behalf"
+    "       copy_sent_as, copy_sent_on_behalf, public_folder"
     "  FROM account";
 
 struct guid row_guid(struct sql_rows *rows, unsigned column)
@@ -95,6 +95,7 @@ static struct account account_of_row(TALLOC_CTX *arena, struct sql_rows *row, co
         .quota = { sql_col_int(row, 25), sql_col_int(row, 26), sql_col_int(row, 27) },
         .copy_sent_as = sql_col_int(row, 28) != 0,
         .copy_sent_on_behalf = sql_col_int(row, 29) != 0,
+        .public_folder = (uint64_t)sql_col_int(row, 30),
     };
     split_addresses(arena, &a, sql_col_text(row, 12));
     account_complete(arena, s, &a);
@@ -121,9 +122,9 @@ static const char insert_sql[] =
     "                    initials, user_principal_name, sam_account_name, proxy_addresses, legacy_dn, database_guid,"
     "                    mapi_http_enabled, block_external, mapi_enabled, hidden, disabled, password_hash,"
     "                    when_created, when_changed, version, own_quota, warning_quota, send_quota, receive_quota,"
-    "                    copy_sent_as, copy_sent_on_behalf)"
+    "                    copy_sent_as, copy_sent_on_behalf, public_folder)"
     " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,"
-    "        $24, $25, $26, $27, $28, $29, $30)";
+    "        $24, $25, $26, $27, $28, $29, $30, $31)";
 
 void row_insert(struct sql_tx *tx, const struct account *a, const char *password_hash)
 {
@@ -137,7 +138,7 @@ void row_insert(struct sql_tx *tx, const struct account *a, const char *password
                   B_INT(a->mapi_enabled), B_INT(a->hidden), B_INT(a->disabled), B_TEXT(password_hash),
                   B_INT((int64_t)a->when_created), B_INT((int64_t)a->when_changed), B_INT((int64_t)a->version),
                   B_INT(a->own_quota), B_INT(a->quota.warning), B_INT(a->quota.send), B_INT(a->quota.receive),
-                  B_INT(a->copy_sent_as), B_INT(a->copy_sent_on_behalf)));
+                  B_INT(a->copy_sent_as), B_INT(a->copy_sent_on_behalf), B_INT((int64_t)a->public_folder)));
     talloc_free(arena);
 }
 

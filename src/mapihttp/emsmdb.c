@@ -8,6 +8,7 @@
 enum { POLLS_MAX_MS = 60000, RETRY_COUNT = 6, RETRY_DELAY_MS = 10000 };
 enum { AUX_TYPE_CLIENT_CONTROL = 0x0A, AUX_TYPE_EXORGINFO = 0x17, AUX_TYPE_ENDPOINT_CAPABILITIES = 0x48 };
 enum { ENABLE_COMPRESSION = 0x04, ENABLE_HTTP_TUNNELING = 0x08 };
+enum { PUBLIC_FOLDERS_ENABLED = 0x01, USE_AUTODISCOVER_FOR_PUBLIC_FOLDER_CONFIGURATION = 0x02 };
 #define CLIENT_CONTROL_EXPIRY_MS 604800000u
 #define CONNECT_AS_ADMINISTRATOR 0x1u
 
@@ -21,12 +22,15 @@ static void put_block(struct buf *to, uint8_t type, const struct wire_struct *de
 }
 
 /* [MS-OXCRPC] 3.1.4.1.2.1: without EXORGINFO a client believes in public folders. */
-static struct blob connect_aux(TALLOC_CTX *arena)
+static struct blob connect_aux(TALLOC_CTX *arena, struct directory *directory)
 {
+    const uint32_t flags = directory_public_folders(directory, arena)
+                               ? PUBLIC_FOLDERS_ENABLED | USE_AUTODISCOVER_FOR_PUBLIC_FOLDER_CONFIGURATION
+                               : 0;
     struct buf blocks, out;
     buf_init(&blocks, arena);
     buf_init(&out, arena);
-    put_block(&blocks, AUX_TYPE_EXORGINFO, &AUX_EXORGINFO_wire, &(struct AUX_EXORGINFO){ .OrgFlags = 0 });
+    put_block(&blocks, AUX_TYPE_EXORGINFO, &AUX_EXORGINFO_wire, &(struct AUX_EXORGINFO){ .OrgFlags = flags });
     put_block(&blocks, AUX_TYPE_CLIENT_CONTROL, &AUX_CLIENT_CONTROL_wire,
               &(struct AUX_CLIENT_CONTROL){ ENABLE_COMPRESSION | ENABLE_HTTP_TUNNELING, CLIENT_CONTROL_EXPIRY_MS });
     put_block(&blocks, AUX_TYPE_ENDPOINT_CAPABILITIES, &AUX_ENDPOINT_CAPABILITIES_wire,
@@ -84,7 +88,7 @@ enum response_code mapihttp_Connect(struct mapihttp_call *call, const struct Con
     response->RetryDelay = RETRY_DELAY_MS;
     response->DnPrefix = ""; /* distinguished names are always whole */
     response->DisplayName = call->user->display_name;
-    response->AuxiliaryBuffer = connect_aux(call->arena);
+    response->AuxiliaryBuffer = connect_aux(call->arena, sessions_directory(call->server->config.sessions));
     response->AuxiliaryBufferSize = (uint32_t)response->AuxiliaryBuffer.size;
     return CODE_SUCCESS;
 }

@@ -4,7 +4,7 @@
 #include "wire/entry_id.h"
 #include "wire/guids.h"
 
-enum { MAPI_MAILUSER = 6 }; /* PidTagObjectType */
+enum { MAPI_FOLDER = 3, MAPI_MAILUSER = 6 }; /* PidTagObjectType */
 enum { CP_ASCII = 20127 };
 enum { DTE_LOCAL_USER = 0x40000000 };                    /* PidTagDisplayTypeEx: may stand in permissions */
 enum { FILTER_NODES_MAX = 1000, FILTER_NAMES_MAX = 20 }; /* a client asks with some ten */
@@ -20,9 +20,33 @@ static struct blob encode(TALLOC_CTX *arena, const struct wire_struct *descripti
 
 /* ---- getters that need more than a member ---- */
 
+static enum display_type display_type(const struct account *a)
+{
+    return a->kind == ACCOUNT_MAIL_FOLDER ? DT_FORUM : DT_MAILUSER;
+}
+
+/* [MS-OXOABK] 2.2.3.10 to 2.2.3.12 */
+static struct prop object_type(const struct nspi_call *c, const struct account *a, uint32_t tag)
+{
+    (void)c;
+    return P_I32(tag, display_type(a) == DT_FORUM ? MAPI_FOLDER : MAPI_MAILUSER);
+}
+
+static struct prop shown_type(const struct nspi_call *c, const struct account *a, uint32_t tag)
+{
+    (void)c;
+    return P_I32(tag, display_type(a));
+}
+
+static struct prop shown_type_ex(const struct nspi_call *c, const struct account *a, uint32_t tag)
+{
+    (void)c;
+    return P_I32(tag, display_type(a) == DT_FORUM ? DT_FORUM : DTE_LOCAL_USER);
+}
+
 static struct prop permanent_id(const struct nspi_call *c, const struct account *a, uint32_t tag)
 {
-    return P_BIN(tag, address_book_entry_id(c->arena, a->legacy_dn, DT_MAILUSER));
+    return P_BIN(tag, address_book_entry_id(c->arena, a->legacy_dn, display_type(a)));
 }
 
 /* [MS-OXNSPI] 2.2.9.2 */
@@ -31,7 +55,7 @@ static struct prop ephemeral_id(const struct nspi_call *c, const struct account 
     const struct EphemeralEntryId id = { .Flags = 0x87,
                                          .ProviderUID = nspi_server_guid(c->settings),
                                          .R4 = 1,
-                                         .DisplayType = DT_MAILUSER,
+                                         .DisplayType = display_type(a),
                                          .Mid = a->minimal_id };
     return P_BIN(tag, encode(c->arena, &EphemeralEntryId_wire, &id));
 }
@@ -101,9 +125,9 @@ struct getter {
 /* clang-format on */
 
 static const struct getter getters[] = {
-    IS(PidTagObjectType, MAPI_MAILUSER),
-    IS(PidTagDisplayType, DT_MAILUSER),
-    IS(PidTagDisplayTypeEx, DTE_LOCAL_USER),
+    BY(PidTagObjectType, object_type),
+    BY(PidTagDisplayType, shown_type),
+    BY(PidTagDisplayTypeEx, shown_type_ex),
     IS(PidTagInitialDetailsPane, 0),
     IS(PidTagAddressBookContainerId, 0),
     { PidTagSendRichInfo, FLAG, 0, 1, NULL, NULL },

@@ -54,13 +54,29 @@ static int end_session(struct rop_fixture *second)
     return 0;
 }
 
-static struct rop_fixture *further_session(struct rop_fixture *f, const struct account *user)
+static struct rop_fixture *further_fixture(struct rop_fixture *f)
 {
     struct rop_fixture *second = talloc_memdup(f->arena, f, sizeof *f);
     talloc_set_name_const(second, "struct rop_fixture");
     second->arena = talloc_new(second);
     second->notifications = NULL;
+    return second;
+}
+
+static struct rop_fixture *further_session(struct rop_fixture *f, const struct account *user)
+{
+    struct rop_fixture *second = further_fixture(f);
     log_on(second, user);
+    talloc_set_destructor(second, end_session);
+    return second;
+}
+
+struct rop_fixture *rop_public_session(struct rop_fixture *f, const struct account *user)
+{
+    struct rop_fixture *second = further_fixture(f);
+    second->session = session_new(f->sessions, user->mailbox_guid, &f->client);
+    assert_non_null(second->session);
+    second->logon = RUN(second, Logon, NO_HANDLE, .OpenFlags = 0x2).handle;
     talloc_set_destructor(second, end_session);
     return second;
 }

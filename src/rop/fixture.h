@@ -34,6 +34,8 @@ int rop_fixture_close(void **state);
 struct rop_fixture *rop_second_session(struct rop_fixture *);
 /* A session of bob, logged on to alice's mailbox; likewise.  He must have been given something there. */
 struct rop_fixture *rop_delegate_session(struct rop_fixture *);
+/* A session of this user, logged on to the public folders, which were made before; likewise. */
+struct rop_fixture *rop_public_session(struct rop_fixture *, const struct account *user);
 /* alice's mailbox, locked by the test itself, as long as no ROP runs. */
 struct store *rop_store(struct rop_fixture *);
 /* These are bob's rights in a folder of hers from now on; RIGHTS_ALL and less. */

@@ -4,8 +4,8 @@
 
 #include "rop/handlers.h"
 
-enum { LOGON_PRIVATE = 0x01 };
-enum { OPEN_PUBLIC = 0x00000002, OPEN_PER_MDB_MAPPING = 0x01000000, OPEN_KNOWN = 0x2100070F, LOGON_KNOWN = 0x0F };
+enum { LOGON_PRIVATE = 0x01, LOGON_ANSWERED = 0x07 };
+enum { OPEN_PUBLIC = 0x00000002, OPEN_ALTERNATE_SERVER = 0x00000100, OPEN_PER_MDB_MAPPING = 0x01000000, OPEN_KNOWN = 0x2100070F, LOGON_KNOWN = 0x0F };
 enum { RESPONSE_RESERVED = 0x01, RESPONSE_OWNER = 0x02, RESPONSE_SEND_AS = 0x04, RESPONSE_OOF = 0x10 };
 #define GWART_TIME 1u /* changes would make clients ask for the address types again */
 
@@ -41,12 +41,31 @@ static const struct PrivateFolderIds *folder_ids(TALLOC_CTX *arena)
     return f;
 }
 
+/* 2.2.1.1.4; there are no folders for a locale, a site or news. */
+static const struct PublicFolderIds *public_folder_ids(TALLOC_CTX *arena)
+{
+    struct PublicFolderIds *f = talloc(arena, struct PublicFolderIds);
+    *f = (struct PublicFolderIds){
+        .Root = STORE_FID(PUBLIC_ROOT),
+        .IpmSubtree = STORE_FID(PUBLIC_IPM_SUBTREE),
+        .NonIpmSubtree = STORE_FID(PUBLIC_NON_IPM_SUBTREE),
+        .EFormsRegistry = STORE_FID(PUBLIC_EFORMS_REGISTRY),
+        .FreeBusy = STORE_FID(PUBLIC_FREE_BUSY),
+        .OfflineAddressBook = STORE_FID(PUBLIC_OFFLINE_BOOK),
+    };
+    return f;
+}
+
 /* Whose mailbox is asked for, and does it come in by MAPI at all? */
 static enum ec logon_mailbox(struct rop_call *call, const char *essdn, const struct account **mailbox)
 {
     *mailbox = directory_by_legacy_dn(sessions_directory(session_all(call->session)), call->arena, essdn);
     if (!*mailbox)
         return ecUnknownUser; /* [MS-OXCSTOR] 3.2.5.1.3 */
+    if ((*mailbox)->kind == ACCOUNT_PUBLIC_FOLDERS)
+        return ecLoginFailure; /* its folders are those of a public logon */
+    if ((*mailbox)->kind == ACCOUNT_MAIL_FOLDER)
+        return ecUnknownUser;
     return (*mailbox)->mapi_enabled ? ecNone : ecMailboxDisabled;
 }
 
@@ -78,38 +97,60 @@ static bool is_out_of_office(TALLOC_CTX *arena, struct store *store)
     return !ec && state.tag == tag && state.b;
 }
 
-/* [MS-OXCSTOR] 3.2.5.1.  There are no public folders yet, so a public logon finds nobody. */
-enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, struct RopLogonResponse *response)
+/* 3.2.5.1.1 */
+static enum ec logon_private(struct rop_call *call, const struct RopLogonRequest *request,
+                             struct RopLogonResponse *response, struct logon **logon)
 {
-    if (request->LogonFlags & ~LOGON_KNOWN || request->OpenFlags & ~(uint32_t)OPEN_KNOWN)
-        return ecError;
-    if (!(request->LogonFlags & LOGON_PRIVATE) || request->OpenFlags & OPEN_PUBLIC)
-        return ecLoginFailure;
-    if (!codepage_known(session_client(call->session)->code_page))
-        return ecUnknownCodePage;
-
     const struct account *mailbox;
-    struct logon *logon;
     enum ec ec = logon_mailbox(call, request->EssdnSize ? request->Essdn : "", &mailbox);
     if (!ec)
         ec = check_mapping(call, mailbox, request->OpenFlags);
     if (!ec)
-        ec = session_logon(call->session, call->logon_id, mailbox, &logon);
+        ec = session_logon(call->session, call->logon_id, mailbox, logon);
     if (ec)
         return ec;
+    response->FolderIds = *folder_ids(call->arena);
+    response->ResponseFlags =
+        response_flags(call, *logon) | (is_out_of_office(call->arena, (*logon)->store) ? RESPONSE_OOF : 0);
+    response->MailboxGuid = store_mailbox_guid((*logon)->store);
+    response->LogonTime = logon_time();
+    response->GwartTime = GWART_TIME;
+    return ecNone;
+}
 
+/* 3.2.5.1.2: one server has all public folders, whatever Essdn, Ghosted and IGNORE_HOME_MDB say, and no other has. */
+static enum ec logon_public(struct rop_call *call, const struct RopLogonRequest *request,
+                            struct RopLogonResponse *response, struct logon **logon)
+{
+    const struct account *folders =
+        directory_public_folders(sessions_directory(session_all(call->session)), call->arena);
+    if (!folders || request->OpenFlags & OPEN_ALTERNATE_SERVER)
+        return ecLoginFailure;
+    const enum ec ec = session_logon(call->session, call->logon_id, folders, logon);
+    response->PublicIds = *public_folder_ids(call->arena);
+    return ec;
+}
+
+/* [MS-OXCSTOR] 3.2.5.1 */
+enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, struct RopLogonResponse *response)
+{
+    if (request->LogonFlags & ~LOGON_KNOWN || request->OpenFlags & ~(uint32_t)OPEN_KNOWN)
+        return ecError;
+    const bool is_private = request->LogonFlags & LOGON_PRIVATE;
+    if (is_private == ((request->OpenFlags & OPEN_PUBLIC) != 0))
+        return ecLoginFailure;
+    if (!codepage_known(session_client(call->session)->code_page))
+        return ecUnknownCodePage;
+
+    struct logon *logon;
+    *response = (struct RopLogonResponse){ .LogonFlags = request->LogonFlags & LOGON_ANSWERED };
+    const enum ec ec = is_private ? logon_private(call, request, response, &logon)
+                                  : logon_public(call, request, response, &logon);
+    if (ec)
+        return ec;
     call->opened = logon->object;
-    *response = (struct RopLogonResponse){
-        .LogonFlags = request->LogonFlags & LOGON_PRIVATE,
-        .FolderIds = *folder_ids(call->arena),
-        .ResponseFlags = response_flags(call, logon) |
-                         (is_out_of_office(call->arena, logon->store) ? RESPONSE_OOF : 0),
-        .MailboxGuid = store_mailbox_guid(logon->store),
-        .ReplId = STORE_REPLICA_ID,
-        .ReplGuid = store_replica_guid(logon->store),
-        .LogonTime = logon_time(),
-        .GwartTime = GWART_TIME,
-    };
+    response->ReplId = STORE_REPLICA_ID;
+    response->ReplGuid = store_replica_guid(logon->store);
     return ecNone;
 }
 
@@ -117,6 +158,8 @@ enum ec rop_Logon(struct rop_call *call, const struct RopLogonRequest *request, 
 enum ec rop_GetReceiveFolder(struct rop_call *call, const struct RopGetReceiveFolderRequest *request,
                              struct RopGetReceiveFolderResponse *response)
 {
+    if (call->logon->is_public)
+        return ecNotSupported;
     return store_receive_folder(call->arena, call->store, request->MessageClass, &response->FolderId,
                                 &response->ExplicitMessageClass);
 }
@@ -126,6 +169,8 @@ enum ec rop_SetReceiveFolder(struct rop_call *call, const struct RopSetReceiveFo
                              struct RopSetReceiveFolderResponse *response)
 {
     (void)response;
+    if (call->logon->is_public)
+        return ecNotSupported;
     return store_set_receive_folder(call->store, request->MessageClass, request->FolderId);
 }
 
@@ -138,6 +183,8 @@ enum ec rop_GetReceiveFolderTable(struct rop_call *call, const struct RopGetRece
     struct store_receive_row *rows;
     uint32_t count;
     (void)request;
+    if (call->logon->is_public)
+        return ecNotSupported;
     enum ec ec = store_receive_table(call->arena, call->store, &rows, &count);
     if (ec)
         return ec;
@@ -163,25 +210,34 @@ enum ec rop_GetReceiveFolderTable(struct rop_call *call, const struct RopGetRece
 enum ec rop_GetStoreState(struct rop_call *call, const struct RopGetStoreStateRequest *request,
                           struct RopGetStoreStateResponse *response)
 {
-    (void)call, (void)request, (void)response;
-    return ecNotImplemented;
+    (void)request, (void)response;
+    return call->logon->is_public ? ecNotSupported : ecNotImplemented;
 }
 
-/* [MS-OXCSTOR] 3.2.5.6: on a private mailbox there are no owning servers. */
+/* [MS-OXCSTOR] 3.2.5.6: the one server that has the folder; on a private mailbox there are none. */
 enum ec rop_GetOwningServers(struct rop_call *call, const struct RopGetOwningServersRequest *request,
                              struct RopGetOwningServersResponse *response)
 {
-    (void)call, (void)request, (void)response;
-    return ecNotSupported;
+    struct store_folder folder;
+    if (!call->logon->is_public)
+        return ecNotSupported;
+    const enum ec ec = store_folder_row(call->arena, call->store, request->FolderId, &folder);
+    if (ec)
+        return ec;
+    const char **servers = talloc_array(call->arena, const char *, 1);
+    servers[0] = call->logon->account->legacy_dn;
+    response->OwningServersCount = response->CheapServersCount = 1;
+    response->OwningServers = servers;
+    return ecNone;
 }
 
-/* [MS-OXCSTOR] 3.2.5.7: likewise */
+/* [MS-OXCSTOR] 3.2.5.7: likewise, so that no folder is a ghost */
 enum ec rop_PublicFolderIsGhosted(struct rop_call *call, const struct RopPublicFolderIsGhostedRequest *request,
                                   struct RopPublicFolderIsGhostedResponse *response)
 {
-    (void)call, (void)request;
+    struct store_folder folder;
     response->IsGhosted = false;
-    return ecNone;
+    return call->logon->is_public ? store_folder_row(call->arena, call->store, request->FolderId, &folder) : ecNone;
 }
 
 /* [MS-OXCSTOR] 3.2.5.8 */

@@ -10,6 +10,8 @@ enum ec rop_GetPerUserLongTermIds(struct rop_call *call, const struct RopGetPerU
 {
     struct LongTermId *folders;
     uint32_t count;
+    if (call->logon->is_public)
+        return ecNotSupported;
     const uint32_t most = (uint32_t)MIN((call->room - COUNT_SIZE) / LONG_TERM_ID_SIZE, (size_t)UINT16_MAX);
     const enum ec ec = store_per_user_folders(call->arena, call->store, request->DatabaseGuid, most, &folders, &count);
     response->LongTermIds = folders;
@@ -21,6 +23,8 @@ enum ec rop_GetPerUserLongTermIds(struct rop_call *call, const struct RopGetPerU
 enum ec rop_GetPerUserGuid(struct rop_call *call, const struct RopGetPerUserGuidRequest *request,
                            struct RopGetPerUserGuidResponse *response)
 {
+    if (call->logon->is_public)
+        return ecNotSupported;
     return store_per_user_replica(call->store, &request->LongTermId, &response->DatabaseGuid);
 }
 
@@ -31,8 +35,8 @@ enum ec rop_ReadPerUserInformation(struct rop_call *call, const struct RopReadPe
     uint32_t size;
     const uint32_t asked = request->MaxDataSize ? request->MaxDataSize : READ_DEFAULT; /* R992 */
     const uint32_t most = (uint32_t)MIN((size_t)asked, call->room - READ_HEAD);
-    const enum ec ec = store_per_user_read(call->arena, call->store, &request->FolderId, request->DataOffset, most,
-                                           &response->Data, &size);
+    const enum ec ec = (call->logon->is_public ? store_seen_read : store_per_user_read)(
+        call->arena, call->store, &request->FolderId, request->DataOffset, most, &response->Data, &size);
     if (ec || request->DataOffset > size)
         return ec ? ec : ecError; /* R557, R1260 */
     response->DataSize = (uint16_t)response->Data.size;

@@ -8,16 +8,18 @@ static enum ec make_store(void *arg, const struct account *a)
 {
     (void)arg;
     return store_create(a->store_url,
-                        &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp });
+                        &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp,
+                                                 a->kind == ACCOUNT_PUBLIC_FOLDERS });
 }
 
 static const struct account *make_account(struct session_fixture *f, const char *name, const char *smtp,
-                                          const char *display)
+                                          const char *display, enum account_kind kind)
 {
     const struct account *account;
     const struct account_new new = { .name = name,
                                      .primary_smtp = smtp,
                                      .display_name = display,
+                                     .kind = kind,
                                      .database = org_settings(f->org, f->arena)->databases[0].guid };
     assert_int_equal(directory_create(f->directory, f->arena, &new, make_store, NULL, &account), ecNone);
     return account;
@@ -30,9 +32,14 @@ void session_fixture_begin(struct session_fixture *f)
     f->folder = talloc_strdup(f, mkdtemp(path));
     assert_int_equal(org_open(&f->org, f, f->folder, &(struct org_defaults){ .hostname = "mail.contoso.com" }), ecNone);
     assert_int_equal(directory_open(&f->directory, f, f->org), ecNone);
-    f->alice = make_account(f, "alice", "alice@contoso.com", "Alice Example");
-    f->bob = make_account(f, "bob", "bob@contoso.com", "Bob Example");
+    f->alice = make_account(f, "alice", "alice@contoso.com", "Alice Example", ACCOUNT_USER_MAILBOX);
+    f->bob = make_account(f, "bob", "bob@contoso.com", "Bob Example", ACCOUNT_USER_MAILBOX);
     f->sessions = sessions_new(f, f->directory);
+}
+
+const struct account *session_fixture_public_folders(struct session_fixture *f)
+{
+    return make_account(f, "PublicFolders", "public@contoso.com", "Public Folders", ACCOUNT_PUBLIC_FOLDERS);
 }
 
 void session_fixture_end(struct session_fixture *f)

@@ -22,6 +22,8 @@ struct session_fixture {
 /* With `f` allocated by the caller, who frees it. */
 void session_fixture_begin(struct session_fixture *f);
 void session_fixture_end(struct session_fixture *f);
+/* Makes the mailbox of the public folders. */
+const struct account *session_fixture_public_folders(struct session_fixture *);
 /* Setup and teardown for cmocka. */
 int session_fixture_open(void **state);
 int session_fixture_close(void **state);

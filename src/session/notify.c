@@ -250,6 +250,8 @@ static bool is_for(const struct object *o, const struct store_change *c, struct 
     *told = *c;
     if (!d)
         return true;
+    if (o->logon->is_public && told->counts_changed)
+        told->unread = store_unread(o->logon->store, d, told->fid, told->total);
     const uint32_t right = c->is_message ? RIGHT_READ_ANY : RIGHT_VISIBLE;
     const bool moved = c->kind == STORE_MOVED || c->kind == STORE_COPIED;
     const bool here = store_rights(o->logon->store, d, c->fid) & right;

@@ -148,7 +148,7 @@ const struct logon *session_other_logon(struct session *s, uint8_t id)
 {
     const struct logon *oldest = NULL;
     for (const struct logon *l = s->logons; l; l = l->next)
-        oldest = l->id == id ? oldest : l;
+        oldest = l->id == id || l->is_public ? oldest : l;
     return oldest;
 }
 
@@ -209,6 +209,8 @@ static enum ec logon_rights(struct logon *l)
         return ecNone;
     l->delegate = store_delegate_new(l, user->legacy_dn, user->display_name);
     look_at_rights(l);
+    if (l->is_public)
+        return ecNone;
     const enum ec ec = store_delegate_reaches(l->store, l->delegate, &something);
     return ec || something ? ec : ecAccessDenied; /* R188 */
 }
@@ -234,6 +236,7 @@ enum ec session_logon(struct session *s, uint8_t id, const struct account *mailb
     l->id = id;
     l->session = s;
     l->store = store;
+    l->is_public = mailbox->kind == ACCOUNT_PUBLIC_FOLDERS;
     l->account = directory_by_mailbox_guid(s->all->directory, l, mailbox->mailbox_guid);
     store_lock(store);
     ec = l->account ? logon_rights(l) : ecUnknownUser;

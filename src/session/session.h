@@ -85,6 +85,7 @@ struct logon {
     struct store *store;           /* referenced until the logon ends */
     const struct account *account; /* whose mailbox it is */
     bool owner;                    /* the session's user owns the mailbox, or has full access to it */
+    bool is_public;                /* of the public folders, where everybody is a delegate */
     struct store_delegate *delegate; /* for whom the store acts; NULL: its owner */
     uint64_t checked;                /* the directory's generation when `owner` was right */
     struct object *object;         /* the Logon object itself */
@@ -131,7 +132,7 @@ void upkeep_stop(struct upkeep *);                                              
 /* Logons.  A second one with the same id releases the first and all below it ([MS-OXCROPS] 3.1.4.2). */
 enum ec session_logon(struct session *, uint8_t id, const struct account *mailbox, struct logon **out);
 struct logon *session_find_logon(struct session *, uint8_t id); /* NULL: none */
-/* The oldest with another id; NULL: none. */
+/* The oldest of a mailbox with another id; NULL: none. */
 const struct logon *session_other_logon(struct session *, uint8_t id);
 /* Locks the mailbox, which acts for the session's user then, with the rights that he has now. */
 void session_lock(struct logon *);

@@ -26,6 +26,7 @@ static struct store_tx begin(struct store *st, enum kind kind)
         st->pending = talloc_zero(st, struct pending);
     tx.outermost = st->pending->depth++ == 0;
     tx.changes_before = st->pending->count;
+    seen_begin(&tx);
     return tx;
 }
 
@@ -123,6 +124,7 @@ enum ec store_end(struct store_tx *tx)
     struct pending *pending = tx->st->pending;
     if (!tx->sql.db)
         return tx->sql.ec;
+    seen_end(tx);
     if (tx->outermost)
         follow(tx);
     const enum ec ec = sql_end(&tx->sql);
@@ -133,6 +135,7 @@ enum ec store_end(struct store_tx *tx)
         TALLOC_FREE(tx->st->searches); /* what it has read may have been rolled back */
     if (ec && tx->writes)
         memset(tx->st->blocks, 0, sizeof tx->st->blocks); /* nor were their ids given out */
+    tx->st->seen_changes += ec != ecNone;
     if (tx->outermost)
         announce(tx->st);
     return ec;

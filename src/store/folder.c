@@ -72,7 +72,7 @@ enum ec store_folder_row(TALLOC_CTX *arena, struct store *st, uint64_t fid, stru
         .comment = row.comment,
         .class = row.class,
         .total = row.total,
-        .unread = row.unread,
+        .unread = st->identity.is_public ? seen_unread(st, row.fid, row.total) : row.unread,
         .associated = row.associated,
         .subfolders = row.subfolders,
         .hidden = row.hidden,

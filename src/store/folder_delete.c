@@ -30,6 +30,7 @@ static const char *const folder_hard_delete_sql[] = {
      "  (SELECT size + associated_size FROM folder WHERE mb = $1 AND fid = $2), 0) WHERE mb = $1"),
     "DELETE FROM value WHERE mb = $1 AND id = $2",
     "DELETE FROM permission WHERE mb = $1 AND fid = $2",
+    "DELETE FROM seen WHERE mb = $1 AND fid = $2",
     "DELETE FROM tombstone WHERE mb = $1 AND fid = $2",
     "DELETE FROM rule WHERE mb = $1 AND fid = $2",
     "DELETE FROM unused WHERE mb = $1 AND fid = $2",

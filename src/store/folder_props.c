@@ -39,7 +39,7 @@ GETTER(access_level)     { UNUSED; return P_I32(tag, 1); }
 GETTER(type)             { UNUSED; return P_I32(tag, row->type); }
 GETTER(has_rules)        { UNUSED; return P_BOOL(tag, row->has_rules); }
 GETTER(total)            { UNUSED; return P_I32(tag, row->total); }
-GETTER(unread)           { UNUSED; return P_I32(tag, row->unread); }
+GETTER(unread)           { UNUSED; return P_I32(tag, st->identity.is_public ? seen_unread(st, row->fid, row->total) : row->unread); }
 GETTER(associated)       { UNUSED; return P_I32(tag, row->associated); }
 GETTER(subfolders)       { UNUSED; return P_BOOL(tag, row->subfolders > 0); }
 GETTER(deleted_total)    { UNUSED; return P_I32(tag, row->deleted_total); }

@@ -60,7 +60,12 @@ uint64_t counter_of_gid(const struct store *st, struct blob gid)
 
 /* ---- entry ids: [MS-OXCDATA] 2.2.4 ---- */
 
-enum { FOLDER_PRIVATE = 1, MESSAGE_PRIVATE = 7 };
+enum { FOLDER_PRIVATE = 1, FOLDER_PUBLIC = 3, MESSAGE_PRIVATE = 7, MESSAGE_PUBLIC = 9 };
+
+static uint16_t entry_type(const struct store *st, uint16_t of_mailbox, uint16_t of_public)
+{
+    return st->identity.is_public ? of_public : of_mailbox;
+}
 
 static void add_guid_counter(struct buf *to, struct guid replica, uint64_t counter)
 {
@@ -73,7 +78,8 @@ static void begin_entry_id(struct buf *to, TALLOC_CTX *arena, const struct store
 {
     buf_init(to, arena);
     buf_add(to, "\0\0\0", 4);
-    buf_add(to, st->guid.bytes, sizeof st->guid.bytes);
+    const struct guid *provider = st->identity.is_public ? &MUIDPUBLICFOLDER : &st->guid;
+    buf_add(to, provider->bytes, sizeof provider->bytes);
     put_le16(buf_grow(to, 2), type);
 }
 
@@ -81,7 +87,7 @@ static void begin_entry_id(struct buf *to, TALLOC_CTX *arena, const struct store
 struct blob folder_entry_id(TALLOC_CTX *arena, const struct store *st, uint64_t fid)
 {
     struct buf id;
-    begin_entry_id(&id, arena, st, FOLDER_PRIVATE);
+    begin_entry_id(&id, arena, st, entry_type(st, FOLDER_PRIVATE, FOLDER_PUBLIC));
     add_guid_counter(&id, st->replica, fid);
     return buf_blob(&id);
 }
@@ -90,7 +96,7 @@ struct blob folder_entry_id(TALLOC_CTX *arena, const struct store *st, uint64_t 
 struct blob message_entry_id(TALLOC_CTX *arena, const struct store *st, uint64_t fid, uint64_t mid)
 {
     struct buf id;
-    begin_entry_id(&id, arena, st, MESSAGE_PRIVATE);
+    begin_entry_id(&id, arena, st, entry_type(st, MESSAGE_PRIVATE, MESSAGE_PUBLIC));
     add_guid_counter(&id, st->replica, fid);
     add_guid_counter(&id, st->replica, mid);
     return buf_blob(&id);
@@ -116,7 +122,8 @@ enum ec store_fid_of_entry_id(const struct store *st, struct blob entry_id, uint
     TALLOC_CTX *arena = talloc_new(NULL);
     struct wire_in in = wire_in(arena, entry_id);
     struct FolderEntryId id = { 0 };
-    const bool good = wire_get(&in, &FolderEntryId_wire, &id) && id.FolderType == FOLDER_PRIVATE;
+    const bool good = wire_get(&in, &FolderEntryId_wire, &id) &&
+                      id.FolderType == entry_type(st, FOLDER_PRIVATE, FOLDER_PUBLIC);
     const uint64_t counter = good ? own_counter(st, id.DatabaseGuid, id.GlobalCounter) : 0;
     *fid = counter ? store_id(counter) : 0;
     talloc_free(arena);
@@ -128,7 +135,8 @@ enum ec store_mid_of_entry_id(const struct store *st, struct blob entry_id, uint
     TALLOC_CTX *arena = talloc_new(NULL);
     struct wire_in in = wire_in(arena, entry_id);
     struct MessageEntryId id = { 0 };
-    const bool good = wire_get(&in, &MessageEntryId_wire, &id) && id.MessageType == MESSAGE_PRIVATE;
+    const bool good = wire_get(&in, &MessageEntryId_wire, &id) &&
+                      id.MessageType == entry_type(st, MESSAGE_PRIVATE, MESSAGE_PUBLIC);
     const uint64_t folder = good ? own_counter(st, id.FolderDatabaseGuid, id.FolderGlobalCounter) : 0,
                    message = good ? own_counter(st, id.MessageDatabaseGuid, id.MessageGlobalCounter) : 0;
     *fid = folder ? store_id(folder) : 0;
@@ -148,8 +156,9 @@ struct blob store_entry_id(TALLOC_CTX *arena, const struct store *st)
     buf_add(&id, "\0", 2);
     buf_add(&id, dll, sizeof dll);
     buf_add(&id, "\0\0\0", 4);
-    buf_add(&id, MUIDPRIVATESTORE.bytes, sizeof MUIDPRIVATESTORE.bytes);
-    put_le32(buf_grow(&id, 4), 0x0C);
+    const struct guid *wrapped = st->identity.is_public ? &MUIDPUBLICSTORE : &MUIDPRIVATESTORE;
+    buf_add(&id, wrapped->bytes, sizeof wrapped->bytes);
+    put_le32(buf_grow(&id, 4), st->identity.is_public ? 0x06 : 0x0C); /* OPENSTORE_PUBLIC | HOME_LOGON, or TAKE_OWNERSHIP */
     buf_add(&id, "", 1);
     buf_add(&id, st->identity.legacy_dn, strlen(st->identity.legacy_dn) + 1);
     return buf_blob(&id);

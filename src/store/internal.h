@@ -25,6 +25,7 @@ struct store {
     struct searches *searches;                   /* search.c; NULL: not read yet */
     struct store_delegate *delegate;             /* for whom it acts while it is locked; NULL: nobody */
     uint64_t permission_changes;                 /* lists that have changed so far, for the delegates' caches */
+    uint64_t seen_changes;                       /* how often somebody has read something (seen.c) */
     struct {                                     /* table_event.c */
         const struct store_change *announced;    /* those that the watcher is hearing just now */
         size_t announced_count;
@@ -135,6 +136,8 @@ bool folder_is_visible(struct store_tx *, uint64_t fid);       /* to who the sto
 /* ---- permissions (permission.c) ---- */
 uint32_t delegate_rights(struct store_tx *, struct store_delegate *, uint64_t fid);
 uint64_t delegate_epoch(const struct store_delegate *);        /* another one: all that was looked up is out of date */
+const char *delegate_key(const struct store_delegate *);         /* his name in the tables */
+struct seen **delegate_seen(struct store_delegate *);
 uint32_t rights_in(struct store_tx *, uint64_t fid);           /* of who the store acts for */
 bool may(struct store_tx *, uint64_t fid, uint32_t rights);    /* no: ecAccessDenied sticks */
 void may_some(struct store_tx *, uint64_t fid, uint32_t rights);               /* one of these; likewise */
@@ -175,7 +178,8 @@ struct message_row {
     " submit_time, modified, created, committed, size, flags, status, importance, sensitivity, attach_next, class," \
     " prefix, subject, sender, display_to, display_cc, display_bcc, change_key, pcl, source_key, props"
 enum { MESSAGE_COLUMN_COUNT = 33 };
-void message_row_read(struct sql_rows *, unsigned first, struct message_row *);
+/* In public folders `read` is that of who the store acts for. */
+void message_row_read(const struct store *, struct sql_rows *, unsigned first, struct message_row *);
 void message_row_keep(TALLOC_CTX *owner, struct message_row *);           /* its texts and blobs are copied */
 struct item message_item(const struct message_row *);                     /* for reading */
 /* Any property of a message, computed or from its bag; see item_get for limit and cut. */
@@ -190,6 +194,13 @@ void message_prop(TALLOC_CTX *arena, const struct message_view *, uint32_t tag, 
 /* The tags that every message or folder has by computation. */
 uint32_t message_computed_tags(const uint32_t **tags);
 uint32_t folder_computed_tags(const uint32_t **tags);
+
+/* ---- what each person has read in public folders (seen.c); everywhere else, and for nobody, these do nothing ---- */
+void seen_begin(struct store_tx *);              /* of each transaction, which has it in memory then */
+void seen_end(struct store_tx *);
+bool seen_has(const struct store *, uint64_t fid, uint64_t cn);
+void seen_put(struct store_tx *, uint64_t fid, uint64_t low, uint64_t high, bool read);        /* change numbers */
+uint32_t seen_unread(struct store *, uint64_t fid, uint32_t total);            /* of so many messages */
 
 /* ---- receive folders (receive.c) ---- */
 void receive_defaults(struct store_tx *);        /* of a new mailbox */

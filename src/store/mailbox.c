@@ -17,6 +17,8 @@ static const struct special {
 } specials[] = {
 #define SPECIAL(name, counter, parent, display, class) { counter, parent, display, class },
 #include "store/special.def"
+}, public_specials[] = {
+#include "store/public.def"
 #undef SPECIAL
 };
 
@@ -58,7 +60,7 @@ static struct blob special_props(TALLOC_CTX *arena, const struct store *st, cons
     for (size_t i = 0; i < COUNTOF(post_classes); i++)
         if (!strcmp(special->class, post_classes[i].container))
             props[count++] = P_STR(PidTagDefaultPostMessageClass, post_classes[i].post);
-    if (special->fid == SPECIAL_ROOT || special->fid == SPECIAL_INBOX) {
+    if (!st->identity.is_public && (special->fid == SPECIAL_ROOT || special->fid == SPECIAL_INBOX)) {
         for (size_t i = 0; i < COUNTOF(found_by); i++)
             props[count++] = P_BIN(found_by[i].tag, folder_entry_id(arena, st, found_by[i].fid));
         props[count++] = entry_ids(arena, st, PidTagAdditionalRenEntryIds, additional, COUNTOF(additional));
@@ -70,9 +72,11 @@ static struct blob special_props(TALLOC_CTX *arena, const struct store *st, cons
 static void make_folders(struct store_tx *tx)
 {
     TALLOC_CTX *arena = talloc_new(NULL);
-    const uint64_t cn = take_counters(tx, COUNTOF(specials));
-    for (size_t i = 0; i < COUNTOF(specials); i++) {
-        const struct special *special = &specials[i];
+    const bool is_public = tx->st->identity.is_public;
+    const uint32_t count = is_public ? COUNTOF(public_specials) : COUNTOF(specials);
+    const uint64_t cn = take_counters(tx, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct special *special = is_public ? &public_specials[i] : &specials[i];
         const struct folder_row row = {
             .fid = special->fid,
             .parent = special->parent,
@@ -118,8 +122,8 @@ static enum ec make_folder_of(const char *path)
 
 static const char mailbox_exists_sql[] = "SELECT mb FROM mailbox WHERE guid = $1";
 static const char mailbox_insert_sql[] =
-    "INSERT INTO mailbox(mb, guid, replica, counter, display_name, legacy_dn, smtp, created, props)"
-    " VALUES ($9, $1, $2, $3, $4, $5, $6, $7, $8) RETURNING mb";
+    "INSERT INTO mailbox(mb, guid, replica, counter, display_name, legacy_dn, smtp, created, props, is_public)"
+    " VALUES ($9, $1, $2, $3, $4, $5, $6, $7, $8, $10) RETURNING mb";
 
 /* In a shared database a key is never used again: who still has a removed mailbox open must not meet another one. */
 static int64_t new_key(const struct store *st)
@@ -140,7 +144,8 @@ static int64_t insert_mailbox(struct store_tx *tx, const struct store_identity *
                    BIND(guid, B_BYTES(st->replica.bytes, sizeof st->replica.bytes), B_INT(FIRST_COUNTER),
                         B_TEXT(who->display_name ? who->display_name : ""),
                         B_TEXT(who->legacy_dn ? who->legacy_dn : ""), B_TEXT(who->smtp ? who->smtp : ""),
-                        B_INT((int64_t)tx->now), B_BYTES("", 0), B_INT(new_key(st))));
+                        B_INT((int64_t)tx->now), B_BYTES("", 0), B_INT(new_key(st)),
+                        B_INT(who->is_public)));
 }
 
 /* Who asks whether a mailbox is there and makes it then does so before the next one asks. */
@@ -154,12 +159,13 @@ static enum ec make_mailbox(struct store *st, const struct store_identity *who)
     if (ec)
         return ec;
     sql_take_turns(st->db, MAKERS_TURN);
-    st->identity = (struct store_identity){ st->guid, "", "", "" };
+    st->identity = (struct store_identity){ st->guid, "", "", "", who->is_public };
     struct store_tx tx = store_begin(st);
     st->mb = insert_mailbox(&tx, who);
     if (!sql_failed(&tx.sql)) {
         make_folders(&tx);
-        receive_defaults(&tx);
+        if (!who->is_public)
+            receive_defaults(&tx);
         permissions_defaults(&tx);
     }
     return store_end(&tx);
@@ -202,7 +208,7 @@ static const char *const remove_sql[] = {
     "DELETE FROM rule WHERE mb = $1",     "DELETE FROM rule_sender WHERE mb = $1",  "DELETE FROM receive WHERE mb = $1",
     "DELETE FROM replica WHERE mb = $1",  "DELETE FROM reserved WHERE mb = $1",     "DELETE FROM unused WHERE mb = $1",
     "DELETE FROM result WHERE mb = $1",   "DELETE FROM search_scope WHERE mb = $1", "DELETE FROM search WHERE mb = $1",
-    "DELETE FROM per_user WHERE mb = $1", "DELETE FROM permission WHERE mb = $1",
+    "DELETE FROM per_user WHERE mb = $1", "DELETE FROM permission WHERE mb = $1",   "DELETE FROM seen WHERE mb = $1",
     "DELETE FROM mailbox WHERE mb = $1",
 };
 
@@ -237,7 +243,7 @@ enum ec store_set_identity(struct store *st, const struct store_identity *who)
     struct store_identity now = { st->guid,
                                   talloc_strdup(st, who->display_name ? who->display_name : old->display_name),
                                   talloc_strdup(st, who->legacy_dn ? who->legacy_dn : old->legacy_dn),
-                                  talloc_strdup(st, who->smtp ? who->smtp : old->smtp) };
+                                  talloc_strdup(st, who->smtp ? who->smtp : old->smtp), old->is_public };
     struct store_tx tx = store_begin(st);
     sql_exec(&tx.sql, set_identity_sql,
              BIND(B_INT(st->mb), B_TEXT(now.display_name), B_TEXT(now.legacy_dn), B_TEXT(now.smtp)));
@@ -328,7 +334,8 @@ typedef struct prop getter(TALLOC_CTX *, struct view *, uint32_t tag);
 #define UNUSED (void)arena, (void)view
 
 /* clang-format off */
-GETTER(mailbox_name)       { return P_STR(tag, talloc_asprintf(arena, "Mailbox - %s", view->st->identity.display_name)); }
+GETTER(mailbox_name)       { return P_STR(tag, talloc_asprintf(arena, view->st->identity.is_public ? "%s" : "Mailbox - %s",
+                                                               view->st->identity.display_name)); }
 GETTER(owner_name)         { return P_STR(tag, talloc_strdup(arena, view->st->identity.display_name)); }
 GETTER(owner_entry_id)     { return P_BIN(tag, owner_entry_id(arena, view->st)); }
 GETTER(mailbox_entry_id)   { return P_BIN(tag, store_entry_id(arena, view->st)); }

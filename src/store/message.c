@@ -32,7 +32,7 @@ void children_orphan(struct child **children)
 
 /* ---- rows ---- */
 
-void message_row_read(struct sql_rows *rows, unsigned first, struct message_row *row)
+void message_row_read(const struct store *st, struct sql_rows *rows, unsigned first, struct message_row *row)
 {
     unsigned c = first;
     *row = (struct message_row){ 0 };
@@ -69,6 +69,8 @@ void message_row_read(struct sql_rows *rows, unsigned first, struct message_row 
     row->pcl = sql_col_blob(rows, c++);
     row->source_key = sql_col_blob(rows, c++);
     row->props = sql_col_blob(rows, c++);
+    if (st->identity.is_public && row->fid)
+        row->read = seen_has(st, row->fid, row->cn);
 }
 
 void message_row_keep(TALLOC_CTX *owner, struct message_row *row)
@@ -120,7 +122,7 @@ enum { RECIPIENTS_DECODED = 3 };
 /* The row's first column is the first of MESSAGE_COLUMNS, recipients follow them. */
 static enum ec message_load(struct store_message *m, struct sql_rows *rows)
 {
-    message_row_read(rows, 0, &m->row);
+    message_row_read(m->st, rows, 0, &m->row);
     m->packed = sql_col_blob_copy(m, rows, MESSAGE_COLUMN_COUNT);
     const struct blob bag = blob_copy(m, m->row.props);
     m->row.props = BLOB_OF(NULL, 0);

@@ -136,13 +136,19 @@ static struct sql_value key_value(struct blob key)
     return key.size ? B_BLOB(key) : B_NULL;
 }
 
+/* In public folders each reader has a state of his own. */
+static bool read_by_all(const struct store *st, const struct message_row *r)
+{
+    return r->read && !(st->identity.is_public && r->fid);
+}
+
 static void insert_row(struct store_tx *tx, const struct message_row *r, struct blob recipients)
 {
     const bool embedded = r->parent != 0;
     sql_exec(&tx->sql, message_insert_sql,
              BIND(B_INT(tx->st->mb), B_INT(r->id), B_INT((int64_t)r->mid), B_INT((int64_t)r->fid),
                   embedded ? B_INT(r->parent) : B_NULL, embedded ? B_INT(r->parent_num) : B_NULL, B_INT(r->associated),
-                  B_INT((int64_t)r->cn), B_INT(r->read), B_INT((int64_t)r->delivery_time),
+                  B_INT((int64_t)r->cn), B_INT(read_by_all(tx->st, r)), B_INT((int64_t)r->delivery_time),
                   B_INT((int64_t)r->submit_time), B_INT((int64_t)r->modified), B_INT((int64_t)r->created),
                   B_INT((int64_t)r->committed), B_INT((int64_t)r->size), B_INT(r->flags), B_INT(r->status),
                   B_INT(r->importance), B_INT(r->sensitivity), B_INT(r->has_attach), B_INT(r->attach_next),
@@ -385,12 +391,14 @@ static void adjust_folder(struct save *save, const struct store_message *m)
     const bool added = m->is_new;
     const struct folder_delta delta = {
         .total = added && !row->associated,
-        .unread = added && !row->associated && !row->read,
+        .unread = added && !row->associated && !read_by_all(m->st, row),
         .associated = added && row->associated,
         .size = row->associated ? 0 : size,
         .associated_size = row->associated ? size : 0,
     };
     folder_adjust(save->tx, row->fid, &delta);
+    if (row->read && !row->associated)
+        seen_put(save->tx, row->fid, row->cn, row->cn, true);
 }
 
 /* A class that is no text, or far too long, stands for none. */

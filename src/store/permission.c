@@ -15,6 +15,7 @@ struct store_delegate {
     struct blob entry_id;
     bool full;      /* FullAccess to the mailbox: the lists do not matter */
     uint64_t epoch; /* how often `full` has changed */
+    struct seen *read; /* seen.c: what he has read in public folders */
     uint64_t seen;  /* the store's count of changed lists when the cache began */
     struct {
         uint64_t fid;
@@ -40,6 +41,16 @@ void store_delegate_full_access(struct store_delegate *d, bool full)
 {
     d->epoch += d->full != full;
     d->full = full;
+}
+
+const char *delegate_key(const struct store_delegate *d)
+{
+    return d->key;
+}
+
+struct seen **delegate_seen(struct store_delegate *d)
+{
+    return &d->read;
 }
 
 uint64_t delegate_epoch(const struct store_delegate *d)
@@ -384,9 +395,26 @@ void permissions_inherit(struct store_tx *tx, uint64_t parent, uint64_t fid)
     add(&e, &(struct store_permission){ .legacy_dn = self.address, .name = d->name, .rights = RIGHTS_OWNER_ROLE });
 }
 
+/* In public folders everybody is an author. */
+static void public_defaults(struct store_tx *tx)
+{
+    static const uint64_t fids[] = {
+#define SPECIAL(name, counter, parent, display, class) counter,
+#include "store/public.def"
+#undef SPECIAL
+    };
+    for (size_t i = 0; i < COUNTOF(fids); i++) {
+        const struct list_edit e = { .tx = tx, .fid = fids[i] };
+        put(&e, MEMBER_DEFAULT, &(struct store_permission){ .name = "" }, RIGHTS_AUTHOR_ROLE);
+    }
+}
+
 /* [MS-OXCPERM] 2.2.7, note 5: in a new mailbox everybody sees when its owner is busy. */
 void permissions_defaults(struct store_tx *tx)
 {
     const struct list_edit e = { .tx = tx, .fid = SPECIAL_CALENDAR };
-    put(&e, MEMBER_DEFAULT, &(struct store_permission){ .name = "" }, RIGHT_FREE_BUSY_SIMPLE);
+    if (tx->st->identity.is_public)
+        public_defaults(tx);
+    else
+        put(&e, MEMBER_DEFAULT, &(struct store_permission){ .name = "" }, RIGHT_FREE_BUSY_SIMPLE);
 }

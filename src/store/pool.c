@@ -73,7 +73,8 @@ struct store *store_make(TALLOC_CTX *owner, const char *database_url, struct gui
     return st;
 }
 
-static const char mailbox_sql[] = "SELECT mb, replica, display_name, legacy_dn, smtp FROM mailbox WHERE guid = $1";
+static const char mailbox_sql[] = 
+    "SELECT mb, replica, display_name, legacy_dn, smtp, is_public FROM mailbox WHERE guid = $1";
 
 static enum ec load_mailbox(struct store *st, struct sql *db)
 {
@@ -86,7 +87,7 @@ static enum ec load_mailbox(struct store *st, struct sql *db)
     else
         sql_abort(&tx, ecCorruptStore);
     st->identity = (struct store_identity){ st->guid, sql_col_text_copy(st, &rows, 2), sql_col_text_copy(st, &rows, 3),
-                                            sql_col_text_copy(st, &rows, 4) };
+                                            sql_col_text_copy(st, &rows, 4), sql_col_int(&rows, 5) != 0 };
     sql_done(&rows);
     return sql_end(&tx);
 }

@@ -34,30 +34,62 @@ static void announce_flags(struct store_tx *tx, uint64_t fid, uint64_t mid, uint
 }
 
 static const char flags_sql[] =
-    "SELECT is_read, flags, associated, id FROM message WHERE mb = $1 AND mid = $2 AND fid = $3"
+    "SELECT is_read, flags, associated, id, cn FROM message WHERE mb = $1 AND mid = $2 AND fid = $3"
     " AND deleted IS NULL";
 static const char set_flags_sql[] =
     "UPDATE message SET is_read = $3, flags = $4, read_cn = $5, committed = $6 WHERE mb = $1 AND mid = $2";
 
-/* FAI messages have no read state, which is nobody's mistake. */
-static bool set_one(struct store_tx *tx, uint64_t fid, uint64_t mid, struct wish wish, uint64_t cn, int64_t *unread)
+struct flagged {
+    bool associated, read;
+    uint32_t flags;
+    int64_t id;
+    uint64_t cn;
+};
+
+static bool flagged_get(struct store_tx *tx, uint64_t fid, uint64_t mid, struct flagged *out)
 {
     struct sql_rows rows =
         sql_query(&tx->sql, flags_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)mid), B_INT((int64_t)fid)));
-    const bool found = sql_next(&rows), associated = sql_col_int(&rows, 2), old_read = sql_col_int(&rows, 0);
-    const uint32_t old_flags = (uint32_t)sql_col_int(&rows, 1);
-    const int64_t id = sql_col_int(&rows, 3);
+    const bool found = sql_next(&rows);
+    *out = (struct flagged){ .read = sql_col_int(&rows, 0),
+                             .flags = (uint32_t)sql_col_int(&rows, 1),
+                             .associated = sql_col_int(&rows, 2),
+                             .id = sql_col_int(&rows, 3),
+                             .cn = (uint64_t)sql_col_int(&rows, 4) };
     sql_done(&rows);
-    if (found && !may_with_row(tx, fid, id, RIGHT_EDIT_ANY, RIGHT_EDIT_OWNED))
+    return found;
+}
+
+/* Whoever may read a public message may say that he has; it is nobody else's matter. */
+static bool set_seen(struct store_tx *tx, uint64_t fid, uint64_t mid, const struct flagged *m, struct wish wish,
+                     uint64_t cn)
+{
+    if (!may_with_row(tx, fid, m->id, RIGHT_READ_ANY, 0))
         return false;
-    const bool read = wish.sets_read ? wish.read : old_read;
-    const uint32_t flags = old_flags & ~wish.clear;
-    if (!found || associated || (read == old_read && flags == old_flags))
+    if (!wish.sets_read || m->associated || seen_has(tx->st, fid, m->cn) == wish.read)
+        return true;
+    seen_put(tx, fid, m->cn, m->cn, wish.read);
+    announce_flags(tx, fid, mid, cn);
+    return true;
+}
+
+/* FAI messages have no read state, which is nobody's mistake. */
+static bool set_one(struct store_tx *tx, uint64_t fid, uint64_t mid, struct wish wish, uint64_t cn, int64_t *unread)
+{
+    struct flagged m;
+    const bool found = flagged_get(tx, fid, mid, &m);
+    if (found && tx->st->identity.is_public)
+        return set_seen(tx, fid, mid, &m, wish, cn);
+    if (found && !may_with_row(tx, fid, m.id, RIGHT_EDIT_ANY, RIGHT_EDIT_OWNED))
+        return false;
+    const bool read = wish.sets_read ? wish.read : m.read;
+    const uint32_t flags = m.flags & ~wish.clear;
+    if (!found || m.associated || (read == m.read && flags == m.flags))
         return found;
     sql_exec(&tx->sql, set_flags_sql,
              BIND(B_INT(tx->st->mb), B_INT((int64_t)mid), B_INT(read), B_INT(flags), B_INT((int64_t)cn),
                   B_INT((int64_t)tx->now)));
-    *unread += old_read - read;
+    *unread += m.read - read;
     announce_flags(tx, fid, mid, cn);
     return true;
 }
@@ -67,13 +99,15 @@ enum { PAGE = 500 };
 static const char page_sql[] =
     "SELECT mid FROM message WHERE mb = $1 AND fid = $2 AND associated = 0 AND deleted IS NULL AND mid > $3"
     " AND (($4 = 1 AND is_read <> $5) OR (flags & $6) <> 0) ORDER BY mid LIMIT $7";
+enum { ANY_STATE = 2 }; /* of public messages the column says nothing */
 
 static uint32_t next_page(struct store_tx *tx, uint64_t fid, struct wish wish, uint64_t after, uint64_t mids[PAGE])
 {
     uint32_t count = 0;
     struct sql_rows rows = sql_query(&tx->sql, page_sql,
                                      BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT((int64_t)after),
-                                          B_INT(wish.sets_read), B_INT(wish.read), B_INT(wish.clear), B_INT(PAGE)));
+                                          B_INT(wish.sets_read), B_INT(tx->st->identity.is_public ? ANY_STATE : wish.read),
+                                          B_INT(wish.clear), B_INT(PAGE)));
     while (count < PAGE && sql_next(&rows))
         mids[count++] = (uint64_t)sql_col_int(&rows, 0);
     sql_done(&rows);
@@ -99,14 +133,17 @@ struct reading {
     bool partial;
 };
 
-#define EDIT_RIGHTS (RIGHT_EDIT_ANY | RIGHT_EDIT_OWNED)
+static uint32_t rights_to_mark(const struct store *st)
+{
+    return st->identity.is_public ? RIGHT_READ_ANY : RIGHT_EDIT_ANY | RIGHT_EDIT_OWNED;
+}
 
 static void read_run(void *arg, uint64_t fid, uint32_t first, uint32_t count)
 {
     struct reading *r = arg;
     struct folder_delta delta = { 0 };
     if (fid)
-        may_some(&r->tx, fid, EDIT_RIGHTS);
+        may_some(&r->tx, fid, rights_to_mark(r->tx.st));
     for (uint32_t i = first; i < first + count && !sql_failed(&r->tx.sql); i++)
         r->partial |= !set_one(&r->tx, fid, store_counter(r->mids[i]), r->wish, r->cn, &delta.unread); /* R1514 */
     if (delta.unread)
@@ -138,8 +175,10 @@ static void read_results(struct reading *r, uint64_t search)
 static void read_all(struct reading *r, uint64_t fid)
 {
     struct folder_delta delta = { 0 };
-    may_some(&r->tx, fid, EDIT_RIGHTS);
+    may_some(&r->tx, fid, rights_to_mark(r->tx.st));
     set_all(&r->tx, fid, r->wish, r->cn, &delta.unread);
+    if (r->wish.sets_read)
+        seen_put(&r->tx, fid, 1, r->cn, r->wish.read); /* in one range */
     if (delta.unread)
         folder_adjust(&r->tx, fid, &delta);
 }

@@ -108,7 +108,7 @@ enum ec store_message_announce(struct store *st, uint64_t fid, uint64_t mid)
     struct sql_rows rows =
         sql_one(&tx.sql, announce_sql,
                 BIND(B_INT(st->mb), B_INT((int64_t)store_counter(fid)), B_INT((int64_t)store_counter(mid))));
-    message_row_read(&rows, 0, &row);
+    message_row_read(st, &rows, 0, &row);
     message_row_keep(arena, &row);
     sql_done(&rows);
     const struct item item = message_item(&row);

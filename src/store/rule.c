@@ -332,7 +332,7 @@ static void add_all_extended(struct list *list, struct store_tx *tx, uint64_t fi
                                      BIND(B_INT(tx->st->mb), B_INT((int64_t)fid), B_INT(EXTENDED_RULES_MAX)));
     while (sql_next(&rows)) {
         found = talloc_realloc(list->arena, found, struct message_row, count + 1);
-        message_row_read(&rows, 0, &found[count]);
+        message_row_read(tx->st, &rows, 0, &found[count]);
         message_row_keep(list->arena, &found[count++]);
     }
     sql_done(&rows);

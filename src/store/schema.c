@@ -26,6 +26,7 @@ static const char tables[] =
     "  created BIGINT NOT NULL,"
     "  size BIGINT NOT NULL DEFAULT 0,"   /* of all folders: their size and associated_size */
     "  warned BIGINT NOT NULL DEFAULT 0," /* when its owner was told that it is large */
+    "  is_public BIGINT NOT NULL," /* of public folders, which nobody owns */
     "  props BYTEA NOT NULL);"
 
     "CREATE TABLE folder("
@@ -244,6 +245,15 @@ static const char tables[] =
     "  rights BIGINT NOT NULL,"
     "  PRIMARY KEY (mb, fid, id)) /*sqlite WITHOUT ROWID*/;"
     "CREATE UNIQUE INDEX permission_member ON permission(mb, member, fid) WHERE id > 0;"
+
+    /* What somebody has read in a public folder, as change numbers (seen.c). */
+    "CREATE TABLE seen("
+    "  mb BIGINT NOT NULL,"
+    "  member TEXT NOT NULL,"                     /* the legacy DN, case folded */
+    "  fid BIGINT NOT NULL,"
+    "  cns BYTEA NOT NULL,"
+    "  PRIMARY KEY (mb, member, fid)) /*sqlite WITHOUT ROWID*/;"
+    "CREATE INDEX seen_folder ON seen(mb, fid);"
 
     "CREATE TABLE replica("
     "  mb BIGINT NOT NULL,"

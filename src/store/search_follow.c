@@ -50,7 +50,7 @@ static bool message_get(TALLOC_CTX *arena, struct store_tx *tx, uint64_t mid, st
     struct sql_rows rows = sql_query(&tx->sql, message_sql, BIND(B_INT(tx->st->mb), B_INT((int64_t)mid)));
     const bool found = sql_next(&rows);
     if (found) {
-        message_row_read(&rows, 0, row);
+        message_row_read(tx->st, &rows, 0, row);
         message_row_keep(arena, row);
     }
     sql_done(&rows);

@@ -74,7 +74,7 @@ static bool look_at_page(struct step *step)
     bool more;
     while ((more = sql_next(&rows)) && !enough(step)) {
         struct message_row row;
-        message_row_read(&rows, 1, &row);
+        message_row_read(tx->st, &rows, 1, &row);
         step->time = sql_col_int(&rows, 0);
         step->mid = (int64_t)row.mid;
         step->seen++;

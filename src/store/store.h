@@ -26,6 +26,11 @@ enum store_special {
 #include "store/special.def"
 #undef SPECIAL
 };
+enum store_public_special {
+#define SPECIAL(name, counter, parent, display, class) name = counter,
+#include "store/public.def"
+#undef SPECIAL
+};
 #define STORE_REPLICA_ID 1
 uint64_t store_id(uint64_t counter);             /* wire id of a counter */
 uint64_t store_counter(uint64_t id);             /* 0: of another replica, or zero */
@@ -35,6 +40,7 @@ uint64_t store_counter(uint64_t id);             /* 0: of another replica, or ze
 struct store_identity {
     struct guid mailbox;                         /* ExchangeGuid; also the key in a shared database */
     const char *display_name, *legacy_dn, *smtp; /* of the owner; kept up to date by store_set_identity */
+    bool is_public;                              /* the organisation's public folders; never changes */
 };
 /* A database URL is `postgresql://...`, which many mailboxes share, or `sqlite:/folder`, in which each mailbox has its
  * own file GUID.db; the folder is made when it is missing.
@@ -94,7 +100,7 @@ enum {                                           /* PidTagMemberRights, 2.2.7 */
     RIGHT_READ_ANY = 0x0001, RIGHT_CREATE = 0x0002, RIGHT_EDIT_OWNED = 0x0008, RIGHT_DELETE_OWNED = 0x0010,
     RIGHT_EDIT_ANY = 0x0020, RIGHT_DELETE_ANY = 0x0040, RIGHT_CREATE_SUBFOLDER = 0x0080, RIGHT_OWNER = 0x0100,
     RIGHT_CONTACT = 0x0200, RIGHT_VISIBLE = 0x0400, RIGHT_FREE_BUSY_SIMPLE = 0x0800, RIGHT_FREE_BUSY_DETAILED = 0x1000,
-    RIGHTS_OWNER_ROLE = 0x07FB, RIGHTS_ALL = 0x1FFB,
+    RIGHTS_AUTHOR_ROLE = 0x041B, RIGHTS_OWNER_ROLE = 0x07FB, RIGHTS_ALL = 0x1FFB,
 };
 /* Somebody who is not the owner of the mailbox.  While a store acts for a delegate, its functions do what the folders'
  * permissions let him, and refuse the rest with ecAccessDenied, or pass over single messages that are not his; what he
@@ -107,6 +113,8 @@ void store_act_for(struct store *, struct store_delegate *);                   /
 enum ec store_delegate_reaches(struct store *, const struct store_delegate *, bool *something);
 /* His rights in a folder, from a cache that follows every change of permissions; NULL: all. */
 uint32_t store_rights(struct store *, struct store_delegate *, uint64_t fid);
+/* In public folders each reader has his own read state: how many of the `total` messages are unread for him. */
+uint32_t store_unread(struct store *, struct store_delegate *, uint64_t fid, uint32_t total);
 /* ecAccessDenied: who the store acts for lacks one of these rights. */
 enum ec store_require(struct store *, uint64_t fid, uint32_t rights);
 bool store_message_is_own(const struct store_message *);       /* new, or made by who the store acts for */
@@ -451,6 +459,9 @@ enum ec store_per_user_replica(struct store *, const struct LongTermId *folder, 
 /* From `offset` on; *size: of all of it, 0 where there is nothing. */
 enum ec store_per_user_read(TALLOC_CTX *arena, struct store *, const struct LongTermId *folder, uint32_t offset,
                             uint32_t most, struct blob *data, uint32_t *size);
+/* The same of a public folder itself, for who the store acts for.  ecNotFound: no folder of this store. */
+enum ec store_seen_read(TALLOC_CTX *arena, struct store *, const struct LongTermId *folder, uint32_t offset,
+                        uint32_t most, struct blob *data, uint32_t *size);
 /* ecCorruptData: not an IDSET with REPLGUIDs. */
 enum ec store_per_user_write(struct store *, const struct LongTermId *folder, struct guid replica, struct blob data);
 

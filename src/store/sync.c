@@ -95,7 +95,7 @@ static bool matches(struct sync *s, uint64_t mid)
     struct store_table table = { .st = s->tx.st, .kind = &contents_kind, .fid = s->fid, .lcid = s->asked->lcid };
     struct sql_rows rows = sql_one(&s->tx.sql, row_sql, BIND(B_INT(s->tx.st->mb), B_INT((int64_t)mid)));
     struct table_row row = { .table = &table, .found = true };
-    message_row_read(&rows, 0, &row.message);
+    message_row_read(s->tx.st, &rows, 0, &row.message);
     row.item = message_item(&row.message);
     row.key.id = mid;
     const bool yes = !sql_failed(&s->tx.sql) && row_matches(&row, s->asked->restriction);

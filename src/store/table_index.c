@@ -108,7 +108,7 @@ static bool next_row(struct sql_rows *rows, struct store_table *t, struct table_
     if (!sql_next(rows))
         return false;
     *row = (struct table_row){ .table = t, .found = true };
-    message_row_read(rows, 1, &row->message);
+    message_row_read(t->st, rows, 1, &row->message);
     row->item = message_item(&row->message);
     row->key = (struct row_key){ .id = row->message.mid, .time = sql_col_int(rows, 0) };
     return true;

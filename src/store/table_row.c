@@ -55,7 +55,7 @@ static void messages_fetch(TALLOC_CTX *arena, struct store_table *t, struct stor
     struct sql_rows found = query_by_id(tx, messages_by_id_sql, ids, count);
     while (sql_next(&found)) {
         struct message_row message;
-        message_row_read(&found, 0, &message);
+        message_row_read(t->st, &found, 0, &message);
         message_row_keep(arena, &message);
         const struct table_row row = message_row_of(t, &message);
         put_row(rows, ids, count, &row);
@@ -77,7 +77,7 @@ static void deleted_messages_scan(struct store_table *t, struct store_tx *tx, ro
                            B_INT(deleted), B_INT(mid), B_INT(ROWS_AT_ONCE)));
         for (got = 0; sql_next(&rows); got++) {
             struct message_row message;
-            message_row_read(&rows, 1, &message);
+            message_row_read(t->st, &rows, 1, &message);
             deleted = sql_col_int(&rows, 0);
             mid = (int64_t)message.mid;
             struct table_row row = message_row_of(t, &message);

@@ -114,10 +114,16 @@ struct mail_out {
     uint32_t count;
 };
 
+/* A public folder that has an address gets its mail itself. */
+static uint64_t home_of(const struct rule_run *run)
+{
+    return run->owner->kind == ACCOUNT_MAIL_FOLDER ? run->owner->public_folder : STORE_FID(SPECIAL_INBOX);
+}
+
 /* A new message with what the rules have changed of it so far. */
 static enum ec new_message(struct rule_run *run, struct store_message **out)
 {
-    enum ec results[1], ec = store_message_new(out, run->arena, run->st, STORE_FID(SPECIAL_INBOX), false);
+    enum ec results[1], ec = store_message_new(out, run->arena, run->st, home_of(run), false);
     bool changed;
     if (ec)
         return ec;
@@ -206,14 +212,16 @@ static enum ec deliver_locked(struct rule_run *run, TALLOC_CTX *owner, struct ma
     const char *class = letter_text(&run->letter->props, PidTagMessageClass), *explicit_class;
     uint64_t home;
     struct store_batch *batch = store_batch_begin(run->arena, run->st);
-    enum ec ec = store_receive_folder(run->arena, run->st, class ? class : "IPM.Note", &home, &explicit_class);
+    enum ec ec = ecInvalidParam;
+    if (run->owner->kind != ACCOUNT_MAIL_FOLDER)
+        ec = store_receive_folder(run->arena, run->st, class ? class : "IPM.Note", &home, &explicit_class);
     if (ec == ecInvalidParam) { /* a class that is none */
-        home = STORE_FID(SPECIAL_INBOX);
+        home = home_of(run);
         ec = ecNone;
     }
     if (!ec)
         ec = new_message(run, &run->message);
-    if (!ec && run->how->without_rules)
+    if (!ec && (run->how->without_rules || run->owner->kind == ACCOUNT_MAIL_FOLDER))
         run->places[run->place_count++] = (struct rule_place){ home, NULL, NULL };
     else if (!ec)
         rules_run(run, home);
@@ -239,7 +247,10 @@ enum ec deliver(struct transport *t, const struct account *to, const struct lett
     TALLOC_CTX *arena = talloc_new(NULL);
     struct store *st;
     struct mail_out out = { .count = 0 };
-    enum ec ec = store_get(t->config.stores, to->store_url, to->mailbox_guid, &st), refused = ecNone;
+    const struct account *mailbox =
+        to->kind == ACCOUNT_MAIL_FOLDER ? directory_public_folders(t->config.directory, arena) : to;
+    enum ec ec = mailbox ? store_get(t->config.stores, mailbox->store_url, mailbox->mailbox_guid, &st) : ecNotFound,
+            refused = ecNone;
     if (!ec) {
         struct rule_run *run = talloc_zero(arena, struct rule_run);
         *run = (struct rule_run){

@@ -8,7 +8,8 @@ static enum ec make_store(void *arg, const struct account *a)
 {
     (void)arg;
     return store_create(a->store_url,
-                        &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp });
+                        &(struct store_identity){ a->mailbox_guid, a->display_name, a->legacy_dn, a->primary_smtp,
+                                                 a->kind == ACCOUNT_PUBLIC_FOLDERS });
 }
 
 static const struct account *make_account(struct post *p, const char *name, const char *smtp, const char *display)

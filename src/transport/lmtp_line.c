@@ -259,7 +259,7 @@ static void on_rcpt(struct session *s, const char *argument)
         reply(s, "452 4.5.3 too many recipients");
     else {
         const struct account *a = directory_by_smtp(s->line->transport->config.directory, s->command, address);
-        if (!a) {
+        if (!a || a->kind == ACCOUNT_PUBLIC_FOLDERS) {
             reply(s, "550 5.1.1 there is no mailbox with this address");
             return;
         }

@@ -10,9 +10,12 @@ enum { SUPPRESS_RECEIPT = 0x01, DEFERRED_NUMBER_MAX = 999 };
 
 static const struct account *account_of(struct transport *t, TALLOC_CTX *arena, const struct mime_person *p)
 {
+    const struct account *a = NULL;
     if (strcasecmp(p->address_type, "EX") == 0)
-        return directory_by_legacy_dn(t->config.directory, arena, p->address);
-    return strcasecmp(p->address_type, "SMTP") == 0 ? directory_by_smtp(t->config.directory, arena, p->address) : NULL;
+        a = directory_by_legacy_dn(t->config.directory, arena, p->address);
+    else if (strcasecmp(p->address_type, "SMTP") == 0)
+        a = directory_by_smtp(t->config.directory, arena, p->address);
+    return a && a->kind != ACCOUNT_PUBLIC_FOLDERS ? a : NULL; /* its folders have addresses, not it */
 }
 
 /* Who is in From is who sends, or has given him the right to send as that one, whose name then stands alone, or on
