@@ -73,6 +73,8 @@ enum ec rop_WritePerUserInformation(struct rop_call *call, const struct RopWrite
 {
     struct per_user **sent = &call->logon->per_user;
     (void)response;
+    if (call->logon->is_public)
+        return ecNotSupported; /* R1012 is for states of another replica, and there is none */
     if (request->DataOffset == 0 || !continues(*sent, request))
         TALLOC_FREE(*sent); /* R1018, R1034 */
     if (!*sent && request->DataOffset)

@@ -262,6 +262,7 @@ static void the_set_of_what_somebody_has_read_is_told(void **state)
     assert_true(guid_equal(idset_guid(&cns->replicas[0]), folder.DatabaseGuid));
     CODE(RUN(bob, GetPerUserLongTermIds, bob->logon, .DatabaseGuid = folder.DatabaseGuid), ecNotSupported); /* R59771 */
     CODE(RUN(bob, GetPerUserGuid, bob->logon, .LongTermId = folder), ecNotSupported);                       /* R962 */
+    CODE(RUN(bob, WritePerUserInformation, bob->logon, .FolderId = folder, .HasFinished = true), ecNotSupported);
 }
 
 int main(void)
