@@ -174,7 +174,7 @@ static const char *newest(struct fixture *f, struct client *c, uint64_t fid, uin
     CODE(client_table_open(c, fid, columns, 2, &handle, &total), ecNone);
     CODE(client_table_rows(c, f->arena, handle, 100, &rows, &count), ecNone);
     client_release(c, handle);
-    return count ? rows[count - 1].values[1].str : "";
+    return count ? rows[0].values[1].str : "";
 }
 
 static void bob_sends_as_alice_or_on_her_behalf_by_right_alone(void **state)
