@@ -4,7 +4,7 @@
 
 #include "wire/extended.h"
 
-enum { CODE_PAGE = 1252, LOCALE = 0x0409 };
+enum { LOCALE = 0x0409 };
 enum { LOGON_PRIVATE = 0x01, OPEN_HOME_LOGON = 0x04, OPEN_TAKE_OWNERSHIP = 0x08, OPEN_PUBLIC = 0x02, OPEN_NO_MAIL = 0x400,
        OPEN_USE_PER_MDB_REPLID_MAPPING = 0x01000000 };
 
@@ -137,8 +137,12 @@ static enum ec connect_once(struct client *c)
     const struct blob aux = connect_aux(c, arena);
     struct ConnectResponse response = { 0 };
     const struct ConnectRequest request = {
-        .UserDn = c->legacy_dn, .DefaultCodePage = CODE_PAGE, .LcidSort = LOCALE, .LcidString = LOCALE,
-        .AuxiliaryBufferSize = (uint32_t)aux.size, .AuxiliaryBuffer = aux,
+        .UserDn = c->legacy_dn,
+        .DefaultCodePage = CLIENT_CODE_PAGE,
+        .LcidSort = LOCALE,
+        .LcidString = LOCALE,
+        .AuxiliaryBufferSize = (uint32_t)aux.size,
+        .AuxiliaryBuffer = aux,
     };
     enum ec ec = context_exchange(c, arena, &(struct exchange){ CLIENT_EMSMDB, "Connect", &ConnectRequest_wire,
                                                                 &ConnectResponse_wire, &request, &response });

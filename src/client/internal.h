@@ -5,6 +5,8 @@
 
 #include "client/client.h"
 
+#define CLIENT_CODE_PAGE 1252 /* of 8-bit text in its sessions */
+
 /* ---- one HTTP request on its way: transfer.c ---- */
 
 struct transfer {
