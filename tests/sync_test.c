@@ -220,7 +220,7 @@ static void judge_message(struct fixture *f, const struct view *v, unsigned numb
     const unsigned all = t->by_cache | t->by_server;
     const bool contested = t->by_cache && t->by_server;
     const bool away = is_unsure(f, t), unsure = away || (contested && all & DELETED);
-    if (!contested && all & DELETED && l)
+    if (!contested && !away && all & DELETED && l)
         wrong(f, number, "has come back");
     if (t->alive && !unsure && !(all & DELETED) && !l)
         wrong(f, number, "is lost");

@@ -270,10 +270,10 @@ static void a_known_ROP_that_is_not_served_is_ecNotImplemented_and_the_list_goes
     struct rop_fixture *f = *state;
     struct rop_batch *b = rop_batch(f);
     const uint8_t logon = rop_batch_handle(b, f->logon);
-    ADD(b, SpoolerLockMessage, logon, 0, .MessageId = 1);
+    ADD(b, LockRegionStream, logon, 0, .RegionSize = 1);
     ADD(b, OpenFolder, logon, 1, .FolderId = STORE_FID(SPECIAL_INBOX));
     assert_int_equal(rop_batch_run(b), ecNone);
-    assert_int_equal(rop_batch_next(b, "SpoolerLockMessage", NULL, 0).code, (uint32_t)ecNotImplemented);
+    assert_int_equal(rop_batch_next(b, "LockRegionStream", NULL, 0).code, (uint32_t)ecNotImplemented);
     assert_int_equal(rop_batch_next(b, "OpenFolder", NULL, 0).code, ecNone);
 }
 
