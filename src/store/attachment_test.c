@@ -533,7 +533,7 @@ static void streams_of_properties_with_rules(void **state)
     talloc_free(s);
     assert_true(blob_equal(fixture_prop(f, m, PidTagHtml).bin, BLOB_OF("<p>ü", 5)));
     EC(store_stream_of_message(&s, f->arena, m, PidTagImportance, STREAM_READ), ecNotSupported);
-    EC(store_stream_of_message(&s, f->arena, m, PidTagRtfCompressed, STREAM_READ), ecNotFound);
+    EC(store_stream_of_message(&s, f->arena, m, PidTagTransportMessageHeaders, STREAM_READ), ecNotFound);
     const uint64_t mid = save(m);
     OK(store_message_open(&m, f->arena, f->store, INBOX, mid, MESSAGE_READONLY));
     EC(store_stream_of_message(&s, f->arena, m, PidTagHtml, STREAM_READWRITE), ecAccessDenied);
