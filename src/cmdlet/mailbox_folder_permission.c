@@ -1,57 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The permissions lists of folders: alice:\Calendar, alice:\Inbox\Projects, alice:\ for the top. */
-#include "cmdlet/call.h"
-#include "store/store.h"
+#include "cmdlet/folder_rights.h"
 
 struct entry {
     const char *identity, *folder, *user;
     uint32_t rights;
 };
-
-enum { FREE_BUSY = RIGHT_FREE_BUSY_SIMPLE | RIGHT_FREE_BUSY_DETAILED };
-static const struct {
-    const char *name;
-    uint32_t rights;
-    bool is_role; /* stands alone */
-} names[] = {
-    { "None", 0, true },
-    { "Owner", RIGHTS_OWNER_ROLE, true },
-    { "PublishingEditor", 0x4FB, true },
-    { "Editor", 0x47B, true },
-    { "PublishingAuthor", 0x49B, true },
-    { "Author", 0x41B, true },
-    { "NonEditingAuthor", 0x413, true },
-    { "Reviewer", 0x401, true },
-    { "Contributor", 0x402, true },
-    { "AvailabilityOnly", RIGHT_FREE_BUSY_SIMPLE, true },
-    { "LimitedDetails", FREE_BUSY, true },
-    { "ReadItems", RIGHT_READ_ANY, false },
-    { "CreateItems", RIGHT_CREATE, false },
-    { "EditOwnedItems", RIGHT_EDIT_OWNED, false },
-    { "DeleteOwnedItems", RIGHT_DELETE_OWNED, false },
-    { "EditAllItems", RIGHT_EDIT_ANY, false },
-    { "DeleteAllItems", RIGHT_DELETE_ANY, false },
-    { "CreateSubfolders", RIGHT_CREATE_SUBFOLDER, false },
-    { "FolderOwner", RIGHT_OWNER, false },
-    { "FolderContact", RIGHT_CONTACT, false },
-    { "FolderVisible", RIGHT_VISIBLE, false },
-};
-
-/* The role that has just these rights, else one by one.  Free/busy is a role where there is nothing else. */
-static struct value rights_value(TALLOC_CTX *arena, uint32_t rights)
-{
-    const char *list[COUNTOF(names)];
-    const uint32_t plain = rights & ~(uint32_t)FREE_BUSY ? rights & ~(uint32_t)FREE_BUSY : rights;
-    const uint32_t without_contact = plain & ~(uint32_t)RIGHT_CONTACT;
-    size_t count = 0;
-    for (size_t i = 0; i < COUNTOF(names) && !count; i++)
-        if (names[i].is_role && (names[i].rights == plain || (plain != RIGHT_CONTACT && names[i].rights == without_contact)))
-            list[count++] = names[i].name;
-    for (size_t i = 0; i < COUNTOF(names) && (!count || !names[i].is_role); i++)
-        if (!names[i].is_role && rights & names[i].rights && !(count && strcmp(list[0], "None") == 0))
-            list[count++] = names[i].name;
-    return v_texts(arena, list, count);
-}
 
 #define NOUN "MailboxFolderPermission"
 #define ROW const struct entry
@@ -59,7 +13,7 @@ static struct value rights_value(TALLOC_CTX *arena, uint32_t rights)
 #define LIST                                                                                      \
     PROPERTY(FolderName, v_text(row->folder))                                                     \
     PROPERTY(User, v_text(row->user))                                                             \
-    PROPERTY(AccessRights, rights_value(arena, row->rights))                                      \
+    PROPERTY(AccessRights, folder_rights_value(arena, row->rights))                               \
     PROPERTY(Identity, v_text(row->identity))                                                     \
     PROPERTY(IsValid, v_bool(true))                                                               \
     PROPERTY(ObjectState, v_text("Unchanged"))
@@ -156,25 +110,6 @@ static enum ec find_member(struct call *call, const struct target *t, const char
     return ec;
 }
 
-/* One role, or rights one by one. */
-static enum ec parse_rights(struct call *call, const struct target *t, struct texts given, uint32_t *rights)
-{
-    *rights = 0;
-    for (size_t i = 0; i < given.count; i++) {
-        size_t k = 0;
-        while (k < COUNTOF(names) && strcasecmp(names[k].name, given.items[i]) != 0)
-            k++;
-        if (k == COUNTOF(names) || (names[k].is_role && given.count > 1))
-            return call_fail(call, ecInvalidParam, "\"%s\" is not a role, or a right beside others.", given.items[i]);
-        if (names[k].rights & FREE_BUSY && !is_calendar(t))
-            return call_fail(call, ecInvalidParam, "The role \"%s\" is for calendars alone.", names[k].name);
-        *rights |= names[k].rights;
-    }
-    if (*rights & ~(uint32_t)FREE_BUSY && is_calendar(t))
-        *rights |= RIGHT_FREE_BUSY_SIMPLE | (*rights & RIGHT_READ_ANY ? RIGHT_FREE_BUSY_DETAILED : 0u);
-    return given.count ? ecNone : call_fail(call, ecInvalidParam, "AccessRights can't be empty.");
-}
-
 static void emit(struct call *call, const struct target *t, const char *user, uint32_t rights)
 {
     struct entry *e = talloc(call->arena, struct entry);
@@ -206,7 +141,7 @@ static enum ec put(struct call *call, const char *identity, const char *user, st
         return ec;
     ec = find_member(call, &t, user, &m);
     if (!ec)
-        ec = parse_rights(call, &t, given, &rights);
+        ec = folder_rights_of(call, given, is_calendar(&t), &rights);
     if (!ec && is_new && m.there)
         ec = call_fail(call, ecDuplicateName, "An existing permission entry was found for user: %s.", name_of(call, m.there));
     if (!ec && !is_new && !m.there)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmdlet/folder_rights.h"
 #include "cmdlet/public_folders.h"
 
 struct entry {
@@ -14,7 +15,7 @@ struct entry {
     PROPERTY(Identity, v_text(row->path))                                               \
     PROPERTY(FolderName, v_text(row->name))                                             \
     PROPERTY(User, v_text(row->user))                                                   \
-    PROPERTY(AccessRights, rights_value(arena, row->rights))                            \
+    PROPERTY(AccessRights, folder_rights_value(arena, row->rights))                     \
     PROPERTY(IsValid, v_bool(true))                                                     \
     PROPERTY(ObjectState, v_text("Unchanged"))
 #include "cmdlet/properties.def"
@@ -117,10 +118,9 @@ enum ec cmdlet_Add_PublicFolderClientPermission(struct call *call, const struct 
 {
     struct work w = { .call = call };
     uint32_t rights;
-    const char *wrong = "";
-    if (!rights_of_names(in->AccessRights.set, &rights, &wrong))
-        return call_fail(call, ecInvalidParam, "\"%s\" is no access right of a public folder.", wrong);
-    enum ec ec = begin(&w, in->Identity.value);
+    enum ec ec = folder_rights_of(call, in->AccessRights.set, false, &rights);
+    if (!ec)
+        ec = begin(&w, in->Identity.value);
     if (ec)
         return ec;
     ec = add(&w, in->User.value, rights);

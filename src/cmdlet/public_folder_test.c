@@ -85,7 +85,7 @@ static void everybody_is_an_author_unless_told_otherwise(void **state)
     run(f, "New-PublicFolder Below -Path \\Sales");
     assert_string_equal(run(f, "(Get-PublicFolderClientPermission \\Sales\\Below -User Default).AccessRights"),
                         "ReadItems\nCreateItems\nFolderVisible\n");
-    refused(f, "Add-PublicFolderClientPermission \\Sales -User alice -AccessRights Reader", "\"Reader\" is no access right");
+    refused(f, "Add-PublicFolderClientPermission \\Sales -User alice -AccessRights Reader", "\"Reader\" is not a role");
     refused(f, "Add-PublicFolderClientPermission \\Sales -User nobody -AccessRights Owner", "couldn't be found");
 }
 

@@ -25,8 +25,3 @@ enum ec folder_children(struct call *, struct store *, const struct public_folde
 /* mail_public_folder.c: a folder that goes, or all of them, has no address any more. */
 enum ec folder_forget_mail(struct call *, uint64_t fid);
 enum ec folders_forget_mail(struct call *);
-
-/* folder_rights.c: AccessRights, as roles or single rights.  false: *wrong is none. */
-bool rights_of_names(struct texts names, uint32_t *rights, const char **wrong);
-/* The role, or the single rights. */
-struct value rights_value(TALLOC_CTX *, uint32_t rights);
