@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "client/sync.h"
 #include "server.h"
 #include "store/store.h"
 
@@ -116,6 +117,98 @@ static void what_alice_does_reaches_bob_who_may_see_it(void **state)
     assert_true(told);
 }
 
+/* ---- a shared calendar in cached mode ---- */
+
+struct copied {
+    unsigned changed, deleted;
+};
+
+static enum ec count_message(void *arg, const struct sync_message *m)
+{
+    (void)m;
+    ((struct copied *)arg)->changed++;
+    return ecNone;
+}
+
+static enum ec count_deleted(void *arg, const struct idset *ids)
+{
+    ((struct copied *)arg)->deleted += (unsigned)idset_size(ids);
+    return ecNone;
+}
+
+static enum ec synchronise(struct fixture *f, struct sync_state *state, struct copied *got)
+{
+    static const struct sync_taker taker = { .message = count_message, .deleted = count_deleted };
+    const struct sync_scope scope = { .type = SYNC_CONTENTS, .flags = SYNC_EVERYTHING, .extra = SYNC_EID };
+    uint32_t folder;
+    *got = (struct copied){ 0 };
+    enum ec ec = client_folder_open(f->bob, CALENDAR, &folder);
+    if (ec)
+        return ec;
+    ec = client_sync(f->bob, f->arena, folder, &scope, state, &taker, got);
+    client_release(f->bob, folder);
+    return ec;
+}
+
+static void let_bob_read_the_calendar(struct fixture *f)
+{
+    server_cmdlet(f->server, f->arena, NULL, "Add-MailboxFolderPermission alice:\\Calendar -User bob -AccessRights Reviewer");
+    CODE(client_logon(f->bob, f->alice_dn), ecNone);
+}
+
+static void bobs_copy_of_alices_calendar_stays_complete_through_edits_and_rights_that_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    struct sync_state known = { 0 };
+    struct copied got;
+    message(f->alice, CALENDAR, "first");
+    message(f->alice, CALENDAR, "second");
+    let_bob_read_the_calendar(f);
+    CODE(synchronise(f, &known, &got), ecNone);
+    assert_int_equal(got.changed, 2);
+    const uint64_t third = message(f->alice, CALENDAR, "third");
+    CODE(synchronise(f, &known, &got), ecNone);
+    assert_int_equal(got.changed, 1);
+
+    server_cmdlet(f->server, f->arena, NULL, "Remove-MailboxFolderPermission alice:\\Calendar -User bob -Confirm:$false");
+    CODE(client_message_delete(f->alice, CALENDAR, third), ecNone);
+    message(f->alice, CALENDAR, "fourth");
+    assert_int_not_equal(synchronise(f, &known, &got), ecNone);
+    assert_int_equal(got.changed + got.deleted, 0);
+    let_bob_read_the_calendar(f);
+    CODE(synchronise(f, &known, &got), ecNone);
+    assert_int_equal(got.changed, 1);
+    assert_int_equal(got.deleted, 1);
+    CODE(synchronise(f, &known, &got), ecNone);
+    assert_int_equal(got.changed + got.deleted, 0);
+}
+
+static void a_reviewer_uploads_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct sync_state known = { 0 };
+    message(f->alice, CALENDAR, "hers");
+    let_bob_read_the_calendar(f);
+    const struct blob any = sync_gid(f->arena, client_logon_response(f->bob)->ReplGuid, 0xFFFFFFu);
+    uint8_t xid[20] = { 1 };
+    const struct sync_keys keys = { any, BLOB_OF(xid, sizeof xid), sync_predecessors(f->arena, BLOB_OF(NULL, 0), BLOB_OF(xid, sizeof xid)), filetime_now() };
+    uint32_t folder, collector, handle;
+    CODE(client_folder_open(f->bob, CALENDAR, &folder), ecNone);
+    if (client_collector_open(f->bob, folder, SYNC_CONTENTS, &known, &collector) == ecNone) {
+        enum ec ec = client_import_message(f->bob, collector, 0, &keys, &handle);
+        if (!ec)
+            ec = client_message_save(f->bob, handle, NULL);
+        assert_int_not_equal(ec, ecNone);
+        assert_int_not_equal(client_import_deletes(f->bob, collector, SYNC_DELETE_HARD, &any, 1), ecNone);
+        client_release(f->bob, collector);
+    }
+    client_release(f->bob, folder);
+    struct sync_state empty = { 0 };
+    struct copied got;
+    CODE(synchronise(f, &empty, &got), ecNone);
+    assert_int_equal(got.changed, 1);
+}
+
 /* ---- a whole mailbox ---- */
 
 static void a_shared_mailbox_appears_by_itself_and_is_the_owners_to_use(void **state)
@@ -205,6 +298,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bob_edits_alices_calendar_as_far_as_he_may),
         TEST(what_alice_does_reaches_bob_who_may_see_it),
+        TEST(bobs_copy_of_alices_calendar_stays_complete_through_edits_and_rights_that_come_and_go),
+        TEST(a_reviewer_uploads_nothing),
         TEST(a_shared_mailbox_appears_by_itself_and_is_the_owners_to_use),
         TEST(bob_sends_as_alice_or_on_her_behalf_by_right_alone),
     };
