@@ -17,7 +17,8 @@
 
 #include "server.h"
 
-enum { SESSIONS = 8, FOLDERS = 3, ROWS_MAX = 1000, ROWS_ENOUGH = 60, LOOKS_MAX = 30 };
+enum { SESSIONS = 8, FOLDERS = 3, ROWS_MAX = 1000, ROWS_ENOUGH = 60, LOOKS_MAX = 30,
+       LEFT_BEHIND_MAX = 12 };
 enum { LISTENER = 7 };                   /* the session that does nothing until its news are too many */
 enum { COLUMN_MID, COLUMN_FLAGS, COLUMN_MODIFIED, COLUMN_SUBJECT, COLUMNS };
 enum { TABLE = 0x0100, CHANGED = 1, ADDED = 3, DELETED = 4 };
@@ -45,7 +46,7 @@ struct session {
     const char *name;
     TALLOC_CTX *owner;                   /* of the client; a thread's own */
     struct client *client;
-    unsigned number, steps, made;
+    unsigned number, steps, made, left_behind;
     uint64_t random;
     uint64_t folders[FOLDERS];           /* Inbox, and those that the test has made */
     struct view view;
@@ -377,8 +378,25 @@ static void new_client(struct session *s)
     sign_on(s);
 }
 
+static void step_disconnect(struct session *s)
+{
+    client_wait_cancel(s->client);
+    fine(s, client_disconnect(s->client), "disconnect");
+    sign_on(s);
+}
+
+/* A user has so many session contexts, and of more the server ends those that were silent for longest. */
+static bool may_leave_one(struct session *s)
+{
+    return s->left_behind++ < LEFT_BEHIND_MAX;
+}
+
 static void step_forget(struct session *s)
 {
+    if (!may_leave_one(s)) {
+        step_disconnect(s);
+        return;
+    }
     client_wait_cancel(s->client);
     client_forget(s->client);
     sign_on(s);
@@ -388,14 +406,9 @@ static void step_forget(struct session *s)
 static void step_vanish(struct session *s)
 {
     fine(s, client_wait_begin(s->client), "begin to wait");
+    if (!may_leave_one(s))
+        fine(s, client_disconnect(s->client), "disconnect");
     new_client(s);
-}
-
-static void step_disconnect(struct session *s)
-{
-    client_wait_cancel(s->client);
-    fine(s, client_disconnect(s->client), "disconnect");
-    sign_on(s);
 }
 
 static const struct {

@@ -64,6 +64,13 @@ enum ec rop_WriteStream(struct rop_call *call, const struct RopWriteStreamReques
     return write_stream(call, request->Data, &response->WrittenSize);
 }
 
+/* [MS-OXCPRPT] 3.2.5.14: as RopWriteStream; packed uploads, which would make it worth more, are not announced */
+enum ec rop_WriteStreamExtended(struct rop_call *call, const struct RopWriteStreamExtendedRequest *request,
+                                struct RopWriteStreamExtendedResponse *response)
+{
+    return store_stream_write(call->object->stream, request->Data, &response->WrittenSize);
+}
+
 /* [MS-OXCPRPT] 3.2.5.15 */
 enum ec rop_CommitStream(struct rop_call *call, const struct RopCommitStreamRequest *request,
                          struct RopCommitStreamResponse *response)

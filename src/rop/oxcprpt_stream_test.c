@@ -169,6 +169,11 @@ static void a_pointer_never_leaves_the_two_gigabytes(void **state)
     CODE(RUN(f, SetStreamSize, s, .StreamSize = UINT64_MAX), ecStreamSizeError);
     CODE(seek(f, s, FROM_START, 0x7FFFFFFFLL), ecNone);
     CODE(RUN(f, WriteStream, s, .DataSize = 1, .Data = BLOB_OF("x", 1)), ecTooBig); /* R564, R90102 */
+    CODE(RUN(f, WriteStreamExtended, s, .DataSize = 1, .Data = BLOB_OF("x", 1)), ecTooBig);
+    CODE(seek(f, s, FROM_START, 3), ecNone);
+    const struct rop_done more = RUN(f, WriteStreamExtended, s, .DataSize = 2, .Data = BLOB_OF("de", 2));
+    assert_int_equal(((const struct RopWriteStreamExtendedResponse *)more.response)->WrittenSize, 2); /* R900001 */
+    CODE(RUN(f, SetStreamSize, s, .StreamSize = 3), ecNone);
     const struct rop_done size = RUN(f, GetStreamSize, s);
     assert_int_equal(((const struct RopGetStreamSizeResponse *)size.response)->StreamSize, 3); /* R575 */
 }

@@ -176,7 +176,7 @@ static void a_copy_takes_memory_in_proportion_to_the_value(void **state)
     static struct blob blobs[ELEMENTS];
     for (size_t length = 0; length < 3; length++) {
         for (size_t i = 0; i < ELEMENTS; i++) {
-            texts[i] = "ab" + 2 - length;
+            texts[i] = &"ab"[2 - length];
             blobs[i] = BLOB_OF("ab", length);
         }
         const struct prop values[] = { { .tag = T(PtypMultiple | PtypString), .mv = { ELEMENTS, { texts } } },
