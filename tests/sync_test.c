@@ -535,6 +535,121 @@ static void what_was_synchronised_does_not_come_again(void **state)
     assert_int_equal(f->cache->downloaded, 0);
 }
 
+/* ---- a large mailbox ---- */
+
+enum { IN_A_FOLDER = 1000, BIG_FOLDERS = 100, SMALL_FOLDERS = 3 };
+struct large {
+    struct fixture *f;
+    struct client *client;
+    unsigned folders;
+    uint64_t fids[BIG_FOLDERS];
+    struct sync_state states[BIG_FOLDERS];
+    unsigned came[IN_A_FOLDER + 1]; /* of the folder under way, by number */
+    unsigned total, deleted;
+};
+
+static enum ec note_message(void *arg, const struct sync_message *m)
+{
+    struct large *l = arg;
+    unsigned number = 0;
+    const struct prop *subject = prop_find(m->props.values, m->props.count, PidTagSubject);
+    if (!subject)
+        subject = prop_find(m->props.values, m->props.count, PidTagNormalizedSubject);
+    if (!subject || sscanf(subject->str, "%u v1", &number) != 1 || number > IN_A_FOLDER)
+        number = 0;
+    l->came[number]++;
+    l->total++;
+    return ecNone;
+}
+
+static enum ec note_deleted(void *arg, const struct idset *ids)
+{
+    ((struct large *)arg)->deleted += (unsigned)idset_size(ids);
+    return ecNone;
+}
+
+static void synchronise_folder(struct large *l, unsigned which)
+{
+    static const struct sync_taker taker = { .message = note_message, .deleted = note_deleted };
+    const struct sync_scope scope = { .type = SYNC_CONTENTS, .flags = SYNC_EVERYTHING, .extra = SYNC_EID };
+    uint32_t folder;
+    memset(l->came, 0, sizeof l->came);
+    MUST(l->f, client_folder_open(l->client, l->fids[which], &folder));
+    MUST(l->f, client_sync(l->client, l->f->round, folder, &scope, &l->states[which], &taker, l));
+    client_release(l->client, folder);
+}
+
+static void synchronise_all(struct large *l, unsigned of_each)
+{
+    l->total = l->deleted = 0;
+    for (unsigned i = 0; i < l->folders; i++) {
+        synchronise_folder(l, i);
+        for (unsigned n = 1; n <= IN_A_FOLDER; n++)
+            assert_int_equal(l->came[n], of_each);
+    }
+}
+
+static void fill_first_folder(struct large *l)
+{
+    MUST(l->f, client_folder_create(l->client, client_logon_response(l->client)->FolderIds.IpmSubtree, "L1", &l->fids[0]));
+    for (unsigned n = 1; n <= IN_A_FOLDER; n++) {
+        TALLOC_CTX *arena = talloc_new(NULL);
+        uint32_t message;
+        const struct prop values[] = { P_STR(PidTagMessageClass, "IPM.Note"),
+                                       P_STR(PidTagSubject, talloc_asprintf(arena, "%u v1", n)),
+                                       P_STR(PidTagBody, "A text that says nothing, in every one of them.") };
+        MUST(l->f, client_message_create(l->client, l->fids[0], &message));
+        MUST(l->f, client_set(l->client, message, values, COUNTOF(values)));
+        MUST(l->f, client_message_save(l->client, message, NULL));
+        client_release(l->client, message);
+        talloc_free(arena);
+    }
+}
+
+static void copy_first_folder(struct large *l, unsigned to)
+{
+    const uint64_t top = client_logon_response(l->client)->FolderIds.IpmSubtree;
+    const char *name = talloc_asprintf(l->f->round, "L%u", to + 1);
+    const struct RopOpenFolderRequest open = { .FolderId = top };
+    const struct RopCopyFolderRequest copy = { .UseUnicode = 1, .FolderId = l->fids[0], .NewFolderName = name };
+    struct client_rop rops[] = {
+        { .id = RopOpenFolder, .handle = client_logon_handle(l->client), .request = &open },
+        { .id = RopCopyFolder, .from = OUTPUT_OF(0), .destination_from = OUTPUT_OF(0), .request = &copy },
+        { .id = RopRelease, .from = OUTPUT_OF(0) },
+    };
+    MUST(l->f, client_execute(l->client, l->f->round, rops, COUNTOF(rops)));
+    MUST(l->f, client_check(l->client, rops, COUNTOF(rops)));
+    MUST(l->f, client_folder_find(l->client, name, &l->fids[to]));
+}
+
+/* 100,000 messages in the plain build. */
+static void a_large_mailbox_comes_whole_and_afterwards_only_what_has_changed(void **state)
+{
+    struct fixture *f = *state;
+    const char *sizes = getenv("OXCART_SIZES");
+    f->round = talloc_new(NULL);
+    struct large *l = talloc_zero(f->round, struct large);
+    l->f = f;
+    l->client = server_logon(f->server, l, "bob");
+    l->folders = sizes && strcmp(sizes, "big") == 0 ? BIG_FOLDERS : SMALL_FOLDERS;
+    fill_first_folder(l);
+    for (unsigned i = 1; i < l->folders; i++)
+        copy_first_folder(l, i);
+    synchronise_all(l, 1);
+    assert_int_equal(l->total, l->folders * IN_A_FOLDER);
+    synchronise_all(l, 0);
+    assert_int_equal(l->total + l->deleted, 0);
+    f->online = l->client;
+    server_set(f, l->fids[1], 0, "1 v1");
+    server_set(f, l->fids[2], 0, "2 v1");
+    f->online = NULL;
+    l->total = 0;
+    for (unsigned i = 0; i < l->folders; i++)
+        synchronise_folder(l, i);
+    assert_int_equal(l->total, 2);
+    talloc_free(f->round);
+}
+
 static int start(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -564,6 +679,7 @@ int main(void)
         cmocka_unit_test(after_every_round_both_sides_hold_the_same),
         cmocka_unit_test(a_connection_that_breaks_anywhere_loses_and_doubles_nothing),
         cmocka_unit_test(what_was_synchronised_does_not_come_again),
+        cmocka_unit_test(a_large_mailbox_comes_whole_and_afterwards_only_what_has_changed),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("synchronisation", tests, start, stop);
