@@ -50,7 +50,7 @@ static unsigned chance(struct fixture *f, unsigned below)
     do {                                                                                                               \
         const enum ec must_ = (call);                                                                                  \
         if (must_)                                                                                                     \
-            fail_msg("seed %llu: " #call ": %s", (unsigned long long)(f)->seed, ec_name(must_));                       \
+            fail_msg("seed %llu: %s: %s", (unsigned long long)(f)->seed, #call, ec_name(must_));                       \
     } while (0)
 
 /* ---- both sides as lists of lines ---- */

@@ -153,10 +153,11 @@ static enum ec set_names(struct call *call, const struct Set_Mailbox *in, struct
 static enum ec set_quotas(struct call *call, const struct Set_Mailbox *in, struct account *a, bool *changed)
 {
     const struct arg_bool own = { in->UseDatabaseQuotaDefaults.given, !in->UseDatabaseQuotaDefaults.value };
-    const bool quotas = set_number(in->IssueWarningQuota, &a->quota.warning) |
-                        set_number(in->ProhibitSendQuota, &a->quota.send) |
-                        set_number(in->ProhibitSendReceiveQuota, &a->quota.receive);
-    *changed |= set_bool(own, &a->own_quota) | quotas;
+    bool quotas = set_number(in->IssueWarningQuota, &a->quota.warning);
+    quotas |= set_number(in->ProhibitSendQuota, &a->quota.send);
+    quotas |= set_number(in->ProhibitSendReceiveQuota, &a->quota.receive);
+    *changed |= set_bool(own, &a->own_quota);
+    *changed |= quotas;
     if (quotas && !a->own_quota)
         call_warn(call, "The mailbox uses the quotas of its database until UseDatabaseQuotaDefaults is $false.");
     return quotas ? check_quota(call, &a->quota) : ecNone;

@@ -174,9 +174,9 @@ enum ec cmdlet_Set_MailboxDatabase(struct call *call, const struct Set_MailboxDa
     bool changed = in->Name.value && set_text(in->Name, &altered.name);
     const bool moved = in->Url.value && set_text(in->Url, &altered.url);
     changed |= moved | set_bool(in->IsExcludedFromProvisioning, &altered.excluded_from_provisioning);
-    changed |= set_number(in->IssueWarningQuota, &altered.quota.warning) |
-               set_number(in->ProhibitSendQuota, &altered.quota.send) |
-               set_number(in->ProhibitSendReceiveQuota, &altered.quota.receive);
+    changed |= set_number(in->IssueWarningQuota, &altered.quota.warning);
+    changed |= set_number(in->ProhibitSendQuota, &altered.quota.send);
+    changed |= set_number(in->ProhibitSendReceiveQuota, &altered.quota.receive);
     if (in->DeletedItemRetention.given && in->DeletedItemRetention.value != there->deleted_item_retention) {
         altered.deleted_item_retention = (uint32_t)in->DeletedItemRetention.value;
         changed = true;
