@@ -75,6 +75,12 @@ static int by_number(const void *a, const void *b)
     return x->number != y->number ? (x->number < y->number ? -1 : 1) : strcmp(x->folder, y->folder);
 }
 
+static void sort_lines(struct view *v)
+{
+    if (v->count)
+        qsort(v->lines, v->count, sizeof *v->lines, by_number);
+}
+
 static void add_line(struct fixture *f, struct view *v, const char *subject, struct line line)
 {
     if (sscanf(subject, "%u v%u", &line.number, &line.version) != 2)
@@ -100,7 +106,7 @@ static struct view server_view(struct fixture *f)
                                     .fid = v.folders[i].fid,
                                     .mid = rows[k].values[0].u64 });
     }
-    qsort(v.lines, v.count, sizeof *v.lines, by_number);
+    sort_lines(&v);
     return v;
 }
 
@@ -122,7 +128,7 @@ static struct view cache_view(struct fixture *f)
                      m->subject);
         add_line(f, &v, m->subject, (struct line){ .folder = cached_path(f, folder), .read = m->read, .cached = m });
     }
-    qsort(v.lines, v.count, sizeof *v.lines, by_number);
+    sort_lines(&v);
     return v;
 }
 

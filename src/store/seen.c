@@ -158,7 +158,7 @@ enum ec store_seen_read(TALLOC_CTX *arena, struct store *st, const struct LongTe
     const struct blob all = idset_bytes(arena, cns);
     const size_t from = MIN((size_t)offset, all.size);
     *size = (uint32_t)all.size;
-    *data = BLOB_OF(all.data + from, MIN((size_t)most, all.size - from));
+    *data = from < all.size ? BLOB_OF(all.data + from, MIN((size_t)most, all.size - from)) : BLOB_OF("", 0);
     return store_end(&tx);
 }
 
